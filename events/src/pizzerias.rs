@@ -1,0 +1,42 @@
+//! What happens to places.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Pii, PizzeriaId, UserId, vocabulary};
+
+/// Of one place; it belongs to its owner.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum PizzeriaEvent {
+    /// A user presents a place.
+    PizzeriaOpened {
+        /// Which place.
+        pizzeria_id: PizzeriaId,
+        /// Whose it is.
+        owner_id: UserId,
+        /// May be empty.
+        name: String,
+        /// Where it is.
+        address: Pii<String>,
+        /// How to call it.
+        phone: Pii<String>,
+    },
+    /// The place is gone; its pizzas follow.
+    PizzeriaClosed {
+        /// Who or what closed it.
+        reason: PizzeriaClosure,
+    },
+}
+
+vocabulary!(PizzeriaEvent, kind = "pizzeria", PizzeriaOpened = 1, PizzeriaClosed = 1);
+
+/// Why a place closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PizzeriaClosure {
+    /// Its owner wanted it.
+    Owner,
+    /// A member of staff wanted it.
+    Staff,
+    /// Its owner's account is gone.
+    OwnerDeleted,
+}
