@@ -6,7 +6,6 @@
 //! | [`pii`] | personal values, which an erasure makes unreadable |
 //! | [`vocabulary`] | how an event is written and read: types, schema versions, upcasters |
 //! | [`users`], [`pizzerias`], [`pizzas`], [`likes`] | the events of each slice |
-//! | [`projections`] | names and versions of the read views, known to projector and query-api |
 //!
 //! Every stored shape has a golden file in `golden/` that must decode for ever.
 
@@ -15,7 +14,6 @@ pub mod likes;
 pub mod pii;
 pub mod pizzas;
 pub mod pizzerias;
-pub mod projections;
 pub mod users;
 pub mod vocabulary;
 

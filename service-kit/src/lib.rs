@@ -1,1 +1,29 @@
-//! service-kit
+//! What every service of Tizza needs and no slice owns. It knows no word of the domain.
+//!
+//! | module | what lives there |
+//! | --- | --- |
+//! | [`config`] | settings that several programs share |
+//! | [`secrets`] | the server's keys: from the environment, from files, or made at the first start |
+//! | [`telemetry`] | log lines |
+//! | [`shutdown`] | SIGINT and SIGTERM |
+//! | [`http`] | the frame around every request, and serving |
+//! | [`problem`] | errors as clients see them |
+//! | [`fields`] | request bodies: parsed once, at the edge, with every error named |
+//! | [`text`] | text that is valid by its type |
+//! | [`token`] | consistency tokens |
+//! | [`page`] | collections, a page at a time |
+//! | [`identity`] | passwords and sessions |
+
+pub mod config;
+pub mod fields;
+pub mod http;
+pub mod identity;
+pub mod page;
+pub mod problem;
+pub mod secrets;
+pub mod shutdown;
+pub mod telemetry;
+pub mod text;
+pub mod token;
+
+pub use problem::{Problem, Slug};

@@ -1,0 +1,95 @@
+//! Tables by generation.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, RwLock},
+};
+
+use sqlx::AssertSqlSafe;
+
+use crate::{PARTITIONS, ReadError, ReadStore, View, views};
+
+/// Which generation of each view is read; taken once for a whole request.
+#[derive(Debug)]
+pub struct Live {
+    generations: BTreeMap<&'static str, i64>,
+    /// Statements, expanded once.
+    expanded: RwLock<HashMap<&'static str, Arc<str>>>,
+}
+
+impl Live {
+    /// The live generation of a view.
+    #[must_use]
+    pub fn generation(&self, view: &View) -> i64 {
+        self.generations[view.name]
+    }
+
+    /// A statement for these generations: `{pizzas}` becomes `pizzas_g1`. Nothing else is ever put into a statement.
+    pub fn sql(&self, template: &'static str) -> AssertSqlSafe<Arc<str>> {
+        if let Some(known) = self.expanded.read().expect("no panic while it is held").get(template) {
+            return AssertSqlSafe(known.clone());
+        }
+        let mut sql = template.to_owned();
+        for view in views::ALL {
+            sql = expand(&sql, view, self.generation(view));
+        }
+        let sql: Arc<str> = sql.into();
+        self.expanded.write().expect("no panic while it is held").insert(template, sql.clone());
+        AssertSqlSafe(sql)
+    }
+}
+
+/// A statement for one generation of one view.
+#[must_use]
+pub fn expand(template: &str, view: &View, generation: i64) -> String {
+    view.tables.iter().fold(template.to_owned(), |sql, table| sql.replace(&format!("{{{table}}}"), &format!("{table}_g{generation}")))
+}
+
+impl ReadStore {
+    /// The generations to read now.
+    ///
+    /// # Errors
+    /// A view has none yet, or the database failed.
+    pub async fn live(&self) -> Result<Arc<Live>, ReadError> {
+        if let Some(live) = self.live.read().expect("no panic while it is held").clone() {
+            return Ok(live);
+        }
+        let mut generations = BTreeMap::new();
+        for view in views::ALL {
+            let sql = "select generation from live_generations where projection = $1 and version = $2";
+            let found = sqlx::query_scalar(sql).bind(view.name).bind(view.version).fetch_optional(&self.database.reader).await?;
+            generations.insert(view.name, found.ok_or(ReadError::NotBuilt(view.name))?);
+        }
+        let live = Arc::new(Live { generations, expanded: RwLock::default() });
+        *self.live.write().expect("no panic while it is held") = Some(live.clone());
+        Ok(live)
+    }
+
+    /// The live generation of a view, made from `tables` (statements with `{table}` names) where there is none of its version.
+    /// A number is never used again.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn ensure(&self, view: &View, tables: &[String]) -> Result<i64, sqlx::Error> {
+        let mut tx = self.database.begin().await?;
+        let live = "select generation from live_generations where projection = $1 and version = $2";
+        if let Some(found) = sqlx::query_scalar(live).bind(view.name).bind(view.version).fetch_optional(&mut *tx).await? {
+            return Ok(found);
+        }
+        let next = "select coalesce(max(generation), 0) + 1 from generations where projection = $1";
+        let generation: i64 = sqlx::query_scalar(next).bind(view.name).fetch_one(&mut *tx).await?;
+        for table in tables {
+            sqlx::raw_sql(AssertSqlSafe(expand(table, view, generation))).execute(&mut *tx).await?;
+        }
+        let made = "insert into generations (projection, generation, version) values ($1, $2, $3)";
+        sqlx::query(made).bind(view.name).bind(generation).bind(view.version).execute(&mut *tx).await?;
+        for partition in 0..PARTITIONS {
+            let start = "insert into checkpoints (projection, generation, partition, position) values ($1, $2, $3, 0)";
+            sqlx::query(start).bind(view.name).bind(generation).bind(partition).execute(&mut *tx).await?;
+        }
+        let point = "insert into live_generations (projection, version, generation) values ($1, $2, $3)";
+        sqlx::query(point).bind(view.name).bind(view.version).bind(generation).execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(generation)
+    }
+}

@@ -1,0 +1,70 @@
+//! The read store: what the projector writes and the query side reads.
+//!
+//! | module | what lives there |
+//! | --- | --- |
+//! | [`views`] | names, versions and tables of the views |
+//! | [`generations`] | tables by generation, and which generation is live |
+//! | [`checkpoints`] | how far each generation has come, and waiting for it |
+//!
+//! A table `pizzas` exists as `pizzas_g1`, `pizzas_g2`, …: one for each generation of its view. Statements are written with
+//! `{pizzas}` and expanded for the live generation, so that a swap is one row's change and no table is ever renamed.
+
+pub mod checkpoints;
+pub mod generations;
+pub mod views;
+
+use std::sync::{Arc, RwLock};
+
+use database::{Database, Durability, OpenError, StoreUrl, migrations};
+use tokio::sync::watch;
+
+pub use checkpoints::{Positions, Progress};
+pub use event_log::{EPOCH, PARTITIONS, Partition};
+pub use generations::Live;
+pub use views::View;
+
+/// The read store; clones share it.
+#[derive(Clone, Debug)]
+pub struct ReadStore {
+    /// For the statements of projector and query-api.
+    pub database: Database,
+    progress: Arc<watch::Sender<Progress>>,
+    live: Arc<RwLock<Option<Arc<Live>>>>,
+}
+
+/// Why the read store has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// No generation of this program's version of a view is there yet.
+    #[error("the projection {0} is not built yet")]
+    NotBuilt(&'static str),
+    /// The rows do not include a token's position yet.
+    #[error("partition {partition} is {lag} events behind")]
+    Behind {
+        /// Which.
+        partition: u16,
+        /// How many events are missing.
+        lag: i64,
+    },
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+impl ReadStore {
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open(url: &StoreUrl) -> Result<Self, OpenError> {
+        let steps = migrations(&[("read store", include_str!("../migrations/1_read_store.sql"))]);
+        // The log has everything: a power cut may take the last folds, they are done again.
+        let database = Database::open(url, Durability::Rebuildable, steps).await?;
+        Ok(Self { database, progress: Arc::default(), live: Arc::default() })
+    }
+
+    /// Closes the store.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+}

@@ -1,0 +1,185 @@
+//! Settings that several programs share: one struct a concern, flags and environment alike. The doc comment is the help text.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::Args;
+use database::StoreUrl;
+use tokio::net::TcpListener;
+
+/// Where a service listens.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Listening")]
+pub struct Listen {
+    /// Address that the public listener binds
+    #[arg(long, env, default_value = "127.0.0.1")]
+    pub http_host: String,
+    /// Port of the public listener, 1-65535, or 0 for any free one [default: 8080, command-api 8081, query-api 8082]
+    #[arg(long, env)]
+    pub http_port: Option<u16>,
+    /// Port of the admin listener, always on 127.0.0.1; 0 for any free one [default: the public port's default + 10]
+    #[arg(long, env)]
+    pub admin_port: Option<u16>,
+    /// Where clients reach Tizza: the start of every link, without a slash at the end [default: the public listener]
+    #[arg(long, env)]
+    pub public_url: Option<String>,
+}
+
+/// A setting that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{setting}: {problem}")]
+pub struct ConfigError {
+    /// The environment variable's name.
+    pub setting: &'static str,
+    /// What is wrong with it.
+    pub problem: String,
+    /// What the system said.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl ConfigError {
+    /// A setting, and what is wrong with it.
+    pub fn new(setting: &'static str, problem: impl Into<String>) -> Self {
+        Self { setting, problem: problem.into(), source: None }
+    }
+}
+
+impl Listen {
+    /// Binds the public listener.
+    ///
+    /// # Errors
+    /// The port is taken or not allowed, or the address is not one of this machine.
+    pub async fn bind(&self, default_port: u16) -> Result<TcpListener, ConfigError> {
+        let port = self.http_port.unwrap_or(default_port);
+        bind("HTTP_PORT", &self.http_host, port).await
+    }
+
+    /// Binds the admin listener.
+    ///
+    /// # Errors
+    /// The port is taken or not allowed.
+    pub async fn bind_admin(&self, default_port: u16) -> Result<TcpListener, ConfigError> {
+        bind("ADMIN_PORT", "127.0.0.1", self.admin_port.unwrap_or(default_port)).await
+    }
+
+    /// The start of every link.
+    ///
+    /// # Errors
+    /// `PUBLIC_URL` is not the start of an http or https URL.
+    pub fn public_url(&self, bound: SocketAddr) -> Result<PublicUrl, ConfigError> {
+        let Some(url) = &self.public_url else {
+            let host = if bound.ip().is_unspecified() { "127.0.0.1".into() } else { bound.ip().to_string() };
+            return Ok(PublicUrl(format!("http://{host}:{}", bound.port())));
+        };
+        let url = url.trim_end_matches('/');
+        let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+        match host {
+            Some(host) if !host.is_empty() && !host.contains(['?', '#', ' ']) => Ok(PublicUrl(url.into())),
+            _ => Err(ConfigError::new("PUBLIC_URL", format!("{url:?} is not the start of an http or https URL"))),
+        }
+    }
+}
+
+async fn bind(setting: &'static str, host: &str, port: u16) -> Result<TcpListener, ConfigError> {
+    TcpListener::bind((host, port)).await.map_err(|source| ConfigError {
+        setting,
+        problem: format!("cannot listen on {host}:{port}: {source}"),
+        source: None,
+    })
+}
+
+/// The start of every link, never taken from a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl(String);
+
+impl PublicUrl {
+    /// An absolute link to `path`, which starts with a slash.
+    #[must_use]
+    pub fn link(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
+
+    /// Scheme, host and port, as a browser's `Origin` header has them.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        let start = self.0.find("://").map_or(0, |at| at + 3);
+        self.0[start..].find('/').map_or(&self.0, |end| &self.0[..start + end])
+    }
+
+    /// Whether clients come by https.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+}
+
+/// Where the stores are.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Stores")]
+pub struct Stores {
+    /// Folder of everything that is not given a place of its own: stores and made secrets
+    #[arg(long, env, default_value = "./data")]
+    pub data_dir: PathBuf,
+    /// The log: sqlite://PATH [default: log.db in DATA_DIR]
+    #[arg(long, env)]
+    pub log_url: Option<StoreUrl>,
+    /// The read store: sqlite://PATH [default: read.db in DATA_DIR]
+    #[arg(long, env)]
+    pub read_url: Option<StoreUrl>,
+    /// Credentials and sessions: sqlite://PATH [default: identity.db in DATA_DIR]
+    #[arg(long, env)]
+    pub identity_url: Option<StoreUrl>,
+}
+
+impl Stores {
+    /// Where the log is.
+    #[must_use]
+    pub fn log(&self) -> StoreUrl {
+        self.place(self.log_url.as_ref(), "log.db")
+    }
+
+    /// Where the read store is.
+    #[must_use]
+    pub fn read(&self) -> StoreUrl {
+        self.place(self.read_url.as_ref(), "read.db")
+    }
+
+    /// Where credentials and sessions are.
+    #[must_use]
+    pub fn identity(&self) -> StoreUrl {
+        self.place(self.identity_url.as_ref(), "identity.db")
+    }
+
+    fn place(&self, url: Option<&StoreUrl>, file: &str) -> StoreUrl {
+        url.cloned().unwrap_or_else(|| StoreUrl::file(self.data_dir.join(file)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listen(public_url: Option<&str>) -> Listen {
+        Listen { http_host: "127.0.0.1".into(), http_port: None, admin_port: None, public_url: public_url.map(Into::into) }
+    }
+
+    #[test]
+    fn links_start_with_the_public_url_or_else_where_we_listen() {
+        let bound = "0.0.0.0:8080".parse().unwrap();
+        assert_eq!(listen(None).public_url(bound).unwrap().link("/x"), "http://127.0.0.1:8080/x");
+        let behind = listen(Some("https://tizza.example/app/")).public_url(bound).unwrap();
+        assert_eq!(behind.link("/x"), "https://tizza.example/app/x");
+        assert_eq!(behind.origin(), "https://tizza.example");
+        assert!(behind.is_https());
+        assert!(listen(Some("tizza.example")).public_url(bound).is_err());
+        assert!(listen(Some("http://")).public_url(bound).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_named() {
+        let holder = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let taken = holder.local_addr().unwrap().port();
+        let refused = Listen { http_port: Some(taken), ..listen(None) }.bind(8080).await.unwrap_err();
+        assert!(refused.to_string().starts_with(&format!("HTTP_PORT: cannot listen on 127.0.0.1:{taken}")), "{refused}");
+    }
+}

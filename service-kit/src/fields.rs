@@ -1,0 +1,188 @@
+//! Request bodies: parsed once, at the edge, into types that are valid by themselves, with every broken member named.
+//!
+//! [`request!`](crate::request!) makes a body's type from its members; each member's type says how it is read ([`Field`]).
+//! Members that nobody asked for are ignored, so a body that was read can be sent back.
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request},
+    http::{HeaderMap, header},
+};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::{Problem, Slug, problem::FieldError};
+
+/// The largest body, in bytes.
+pub const MAX_BODY: usize = 64 * 1024;
+
+/// Which rule a value breaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// For programs.
+    pub code: &'static str,
+    /// For people.
+    pub detail: String,
+}
+
+impl Broken {
+    /// A rule, and how to keep it.
+    pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+}
+
+/// A type that a member can have.
+pub trait Field: Sized {
+    /// Reads a value that is there.
+    ///
+    /// # Errors
+    /// The rule that it breaks.
+    fn read(value: &Value) -> Result<Self, Broken>;
+
+    /// What it is when the member is not there.
+    ///
+    /// # Errors
+    /// The member is required.
+    fn absent() -> Result<Self, Broken> {
+        Err(Broken::new("required", "is required"))
+    }
+}
+
+/// May be left out, or null.
+impl<T: Field> Field for Option<T> {
+    fn read(value: &Value) -> Result<Self, Broken> {
+        if value.is_null() { Ok(None) } else { T::read(value).map(Some) }
+    }
+
+    fn absent() -> Result<Self, Broken> {
+        Ok(None)
+    }
+}
+
+impl Field for Uuid {
+    fn read(value: &Value) -> Result<Self, Broken> {
+        value.as_str().and_then(hyphenated).ok_or_else(|| Broken::new("not_a_uuid", "must be a UUID"))
+    }
+}
+
+/// The one form in which an id is written here.
+pub(crate) fn hyphenated(text: &str) -> Option<Uuid> {
+    (text.len() == 36).then(|| text.parse().ok()).flatten()
+}
+
+/// The members of a body, and what is wrong with them so far.
+#[derive(Debug)]
+pub struct Fields {
+    members: Map<String, Value>,
+    errors: Vec<FieldError>,
+}
+
+impl Fields {
+    /// Reads one member; what is wrong with it is kept.
+    pub fn take<T: Field>(&mut self, name: &str) -> Option<T> {
+        let read = self.members.get(name).map_or_else(T::absent, T::read);
+        read.map_err(|broken| self.errors.push(FieldError::new(name, broken.code, broken.detail))).ok()
+    }
+}
+
+/// A body that is made of members.
+pub trait RequestBody: Sized {
+    /// Reads all members; `None` when any of them is broken.
+    fn read(fields: &mut Fields) -> Option<Self>;
+
+    /// Reads a JSON text.
+    ///
+    /// # Errors
+    /// 400: it is no JSON object, or members break rules; all of them are named.
+    fn parse(json: &[u8]) -> Result<Self, Problem> {
+        let members = match serde_json::from_slice(json) {
+            Ok(Value::Object(members)) => members,
+            Ok(_) => return Err(Problem::new(Slug::Malformed, "The body must be a JSON object.")),
+            Err(e) => return Err(Problem::new(Slug::Malformed, format!("The body is not valid JSON: {e}."))),
+        };
+        let mut fields = Fields { members, errors: vec![] };
+        Self::read(&mut fields).ok_or_else(|| Problem::validation(fields.errors))
+    }
+}
+
+/// Declares a request body: a struct whose members are [`Field`]s.
+#[macro_export]
+macro_rules! request {
+    ($(#[$doc:meta])* pub struct $name:ident { $($(#[$field_doc:meta])* pub $field:ident: $type:ty),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $name { $($(#[$field_doc])* pub $field: $type),* }
+
+        impl $crate::fields::RequestBody for $name {
+            fn read(fields: &mut $crate::fields::Fields) -> Option<Self> {
+                $(let $field = fields.take::<$type>(stringify!($field));)*
+                Some(Self { $($field: $field?),* })
+            }
+        }
+    };
+}
+
+/// The extractor of a JSON body.
+#[derive(Clone, Debug)]
+pub struct Parsed<T>(pub T);
+
+impl<S: Send + Sync, T: RequestBody> FromRequest<S> for Parsed<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if !is_json(request.headers()) {
+            return Err(Problem::new(Slug::UnsupportedMediaType, "The body must be application/json."));
+        }
+        let body = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status().as_u16() {
+            413 => Problem::new(Slug::TooLarge, format!("The body must have at most {MAX_BODY} bytes.")),
+            _ => Problem::new(Slug::Malformed, "The body could not be read to its end."),
+        })?;
+        T::parse(&body).map(Parsed)
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    media.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::Text;
+
+    request! {
+        /// A body.
+        pub struct Order {
+            /// Required.
+            pub title: Text<1, 5>,
+            /// Optional.
+            pub note: Option<Text<0, 3>>,
+            /// An id.
+            pub pizza_id: Option<Uuid>,
+        }
+    }
+
+    #[test]
+    fn every_broken_member_is_named() {
+        let problem = Order::parse(br#"{"title": 7, "note": "long", "pizza_id": "42"}"#).unwrap_err();
+        let found: Vec<_> = problem.errors.iter().map(|e| (e.pointer.as_str(), e.code)).collect();
+        assert_eq!(found, [("/title", "wrong_type"), ("/note", "too_long"), ("/pizza_id", "not_a_uuid")]);
+        assert_eq!(Order::parse(b"{}").unwrap_err().errors[0].code, "required");
+        assert_eq!(Order::parse(br#"{"title": null}"#).unwrap_err().errors[0].code, "wrong_type");
+    }
+
+    #[test]
+    fn what_nobody_asked_for_is_ignored_and_null_is_absent() {
+        let order = Order::parse(br#"{"title": "Pizza", "note": null, "id": 7}"#).unwrap();
+        assert_eq!((order.title.as_str(), order.note, order.pizza_id), ("Pizza", None, None));
+    }
+
+    #[test]
+    fn what_is_no_object_is_malformed() {
+        for bad in [&b"["[..], b"[]", b"", b"\xff", b"{\"title\":\"a\"}x"] {
+            assert_eq!(Order::parse(bad).unwrap_err().slug, Slug::Malformed);
+        }
+    }
+}

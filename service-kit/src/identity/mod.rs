@@ -1,0 +1,209 @@
+//! Credentials and sessions: rows, not events, so that a revocation never waits for a projection. The command side writes
+//! them, the query side reads them.
+
+mod cookie;
+mod passwords;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{FromRef, FromRequestParts},
+    http::{HeaderMap, HeaderValue, header, request::Parts},
+};
+use chrono::{DateTime, Utc};
+use database::{Database, Durability, OpenError, StoreUrl, migrations};
+use moka::sync::Cache;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::{Problem, Slug, config::PublicUrl, http::LoggedActor, secrets::Secrets};
+
+pub use passwords::HashError;
+
+/// How long a session lasts.
+pub const SESSION: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+/// How long a session's row may be remembered: what another process ends is over by then.
+const REMEMBERED: Duration = Duration::from_secs(1);
+
+/// The identity store; clones share it.
+#[derive(Clone)]
+pub struct Identity {
+    database: Database,
+    jar: Arc<cookie::Jar>,
+    hasher: Arc<passwords::Hasher>,
+    sessions: Cache<Uuid, Arc<SessionRow>>,
+}
+
+/// Somebody who is logged in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Its own name.
+    pub session_id: Uuid,
+    /// Whose it is.
+    pub subject: Uuid,
+    /// When they logged in.
+    pub started_at: DateTime<Utc>,
+}
+
+#[derive(Debug, sqlx::FromRow)]
+struct SessionRow {
+    subject: Uuid,
+    secret_hash: Vec<u8>,
+    started_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+}
+
+impl Identity {
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open(url: &StoreUrl, secrets: &Secrets, public_url: &PublicUrl) -> Result<Self, OpenError> {
+        let steps = migrations(&[("identity", include_str!("../../migrations/1_identity.sql"))]);
+        Ok(Self {
+            database: Database::open(url, Durability::Full, steps).await?,
+            jar: Arc::new(cookie::Jar::new(&secrets.cookie_keys, public_url.clone())),
+            hasher: Arc::new(passwords::Hasher::default()),
+            sessions: Cache::builder().max_capacity(10_000).time_to_live(REMEMBERED).build(),
+        })
+    }
+
+    /// Stores a password's hash under a new credential. It is inert until an event names it.
+    ///
+    /// # Errors
+    /// Too many passwords are being hashed, or the store failed.
+    pub async fn store_password(&self, credential_id: Uuid, subject: Uuid, password: String) -> Result<(), HashError> {
+        let hash = self.hasher.hash(password).await?;
+        let sql = "insert into credentials (credential_id, subject, hash, created_at) values ($1, $2, $3, $4)";
+        let insert = sqlx::query(sql).bind(credential_id).bind(subject).bind(hash).bind(Utc::now());
+        insert.execute(&self.database.writer).await?;
+        Ok(())
+    }
+
+    /// Whether a password is that of a credential. `None`, a credential of nobody, takes as long.
+    ///
+    /// # Errors
+    /// Too many passwords are being hashed, or the store failed.
+    pub async fn is_password(&self, credential_id: Option<Uuid>, password: String) -> Result<bool, HashError> {
+        let sql = "select hash from credentials where credential_id = $1";
+        let hash = sqlx::query_scalar(sql).bind(credential_id).fetch_optional(&self.database.reader).await?;
+        self.hasher.verify(password, hash).await
+    }
+
+    /// Begins a session; the answer is the `Set-Cookie` header for it.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn begin_session(&self, subject: Uuid) -> Result<(Session, HeaderValue), sqlx::Error> {
+        let session = Session { session_id: Uuid::now_v7(), subject, started_at: Utc::now() };
+        let expires_at = session.started_at + SESSION;
+        let sealed = self.jar.seal(session.session_id, expires_at).map_err(|e| sqlx::Error::Encode(e.into()))?;
+        let sql = "insert into sessions (session_id, subject, secret_hash, started_at, expires_at) values ($1, $2, $3, $4, $5)";
+        sqlx::query(sql)
+            .bind(session.session_id)
+            .bind(subject)
+            .bind(&Sha256::digest(sealed.secret)[..])
+            .bind(session.started_at)
+            .bind(expires_at)
+            .execute(&self.database.writer)
+            .await?;
+        Ok((session, sealed.set_cookie))
+    }
+
+    /// The session that a request's cookie belongs to, if it is still valid.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn session(&self, headers: &HeaderMap) -> Result<Option<Session>, sqlx::Error> {
+        let Some(opened) = self.jar.open(headers) else { return Ok(None) };
+        let Some(row) = self.row(opened.session_id).await? else { return Ok(None) };
+        let same_secret = Sha256::digest(opened.secret)[..] == row.secret_hash;
+        let valid = same_secret && row.expires_at > Utc::now();
+        Ok(valid.then(|| Session { session_id: opened.session_id, subject: row.subject, started_at: row.started_at }))
+    }
+
+    async fn row(&self, session_id: Uuid) -> Result<Option<Arc<SessionRow>>, sqlx::Error> {
+        if let Some(row) = self.sessions.get(&session_id) {
+            return Ok(Some(row));
+        }
+        let sql = "select subject, secret_hash, started_at, expires_at from sessions where session_id = $1";
+        let row = sqlx::query_as(sql).bind(session_id).fetch_optional(&self.database.reader).await?.map(Arc::new);
+        if let Some(row) = &row {
+            self.sessions.insert(session_id, Arc::clone(row));
+        }
+        Ok(row)
+    }
+
+    /// Ends a session; the answer is the `Set-Cookie` header that clears its cookie.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn end_session(&self, session_id: Uuid) -> Result<(), sqlx::Error> {
+        sqlx::query("delete from sessions where session_id = $1").bind(session_id).execute(&self.database.writer).await?;
+        self.sessions.invalidate(&session_id);
+        Ok(())
+    }
+
+    /// The `Set-Cookie` header of somebody who is not logged in any more.
+    #[must_use]
+    pub fn cleared_cookie(&self) -> HeaderValue {
+        self.jar.cleared()
+    }
+
+    /// Removes all that is stored of a subject: credentials and sessions. Again is harmless.
+    ///
+    /// # Errors
+    /// The store failed; some of it may be left.
+    pub async fn forget(&self, subject: Uuid) -> Result<(), sqlx::Error> {
+        let mut tx = self.database.begin().await?;
+        let ended = sqlx::query_scalar("delete from sessions where subject = $1 returning session_id");
+        let ended: Vec<Uuid> = ended.bind(subject).fetch_all(&mut *tx).await?;
+        sqlx::query("delete from credentials where subject = $1").bind(subject).execute(&mut *tx).await?;
+        tx.commit().await?;
+        for session_id in ended {
+            self.sessions.invalidate(&session_id);
+        }
+        Ok(())
+    }
+
+    /// Closes the store.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+}
+
+/// Who is asking, if anybody who is logged in. For requests that change something the cookie must not come from another site.
+#[derive(Clone, Debug)]
+pub struct Caller(pub Option<Session>);
+
+impl Caller {
+    /// The session.
+    ///
+    /// # Errors
+    /// 401: nobody is logged in.
+    pub fn required(self) -> Result<Session, Problem> {
+        self.0.ok_or_else(Problem::unauthenticated)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller
+where
+    Identity: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let identity = Identity::from_ref(state);
+        if parts.headers.contains_key(header::AUTHORIZATION) {
+            return Err(Problem::new(Slug::InvalidCredentials, "Invalid authentication header"));
+        }
+        let session = identity.session(&parts.headers).await?;
+        if session.is_some() && !parts.method.is_safe() && identity.jar.is_foreign(&parts.headers) {
+            return Err(Problem::new(Slug::Csrf, "The request was sent by another site."));
+        }
+        if let Some(session) = &session {
+            LoggedActor::tell(&parts.extensions, session.subject);
+        }
+        Ok(Self(session))
+    }
+}
