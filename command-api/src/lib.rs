@@ -1,1 +1,62 @@
-//! command-api
+//! The command side: parse, authorise, decide, append.
+//!
+//! | module | what lives there |
+//! | --- | --- |
+//! | [`app`] | what every route needs: stores, executor, settings |
+//! | [`executor`] | load, decide, append, and again when somebody was faster |
+//! | [`names`] | unique names |
+//! | [`policy`] | reacting to events with commands |
+//! | [`answer`] | how an accepted command is answered |
+//! | [`service`] | the same as a program of its own |
+//! | [`users`], [`pizzerias`], [`pizzas`], [`likes`] | the slices: aggregate, routes, policies, tests |
+
+pub mod answer;
+pub mod app;
+pub mod executor;
+pub mod likes;
+pub mod names;
+pub mod pizzas;
+pub mod pizzerias;
+pub mod policy;
+pub mod service;
+pub mod users;
+
+use std::sync::Arc;
+
+use axum::{Router, middleware, routing::get};
+use service_kit::http::{detached, frame, livez, serve};
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use app::{App, Settings};
+
+/// All routes that change something. Each request runs in a task of its own.
+pub fn router(app: App) -> Router {
+    let routes = Router::new().merge(users::routes()).merge(pizzerias::routes()).merge(pizzas::routes()).merge(likes::routes());
+    let routes = routes.with_state(app).layer(middleware::from_fn(detached));
+    frame(routes.route("/livez", get(livez)))
+}
+
+/// Starts the policies; they end after `shutdown`, between two events.
+pub fn start_policies(app: &App, tasks: &TaskTracker, shutdown: &CancellationToken) {
+    tasks.spawn(policy::run(app.clone(), users::policy::EndSessions, shutdown.clone()));
+    tasks.spawn(policy::run(app.clone(), pizzerias::policy::CloseOfDeleted, shutdown.clone()));
+    tasks.spawn(policy::run(app.clone(), pizzas::policy::DeleteOfClosed, shutdown.clone()));
+}
+
+/// Serves commands until `shutdown`, then finishes what is in flight.
+///
+/// # Errors
+/// The listener's own.
+pub async fn run(app: App, listener: TcpListener, shutdown: CancellationToken) -> std::io::Result<()> {
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    start_policies(&app, &tasks, &stop);
+    let log = Arc::clone(&app.log);
+    let follow = tokio::spawn(async move { log.follow().await });
+    let served = serve(listener, router(app), shutdown).await;
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+    follow.abort();
+    served
+}

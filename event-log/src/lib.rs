@@ -95,6 +95,21 @@ impl EventLog {
         store::read(&self.database, partition, after, limit).await
     }
 
+    /// At most `limit` events of some types in a partition, after one position and up to another, oldest first.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn read_types(
+        &self,
+        partition: Partition,
+        after: Position,
+        until: Position,
+        types: &[&str],
+        limit: usize,
+    ) -> Result<Vec<Recorded>, sqlx::Error> {
+        store::read_types(&self.database, partition, (after, until), types, limit).await
+    }
+
     /// Kind, partition and version of each of the streams that exist.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! The log's contract, each case asserting on what is stored.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::{collections::BTreeMap, time::Duration};
 
 use database::StoreUrl;

@@ -27,3 +27,14 @@ pub mod text;
 pub mod token;
 
 pub use problem::{Problem, Slug};
+
+/// How a program ends: in one clear line when something is wrong.
+pub fn exit_code(result: anyhow::Result<()>) -> std::process::ExitCode {
+    match result {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

@@ -33,6 +33,13 @@ impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
     }
 }
 
+/// No text, where none is needed.
+impl<const MAX: usize> Default for Text<0, MAX> {
+    fn default() -> Self {
+        Self(String::new())
+    }
+}
+
 fn characters(n: usize) -> String {
     if n == 1 { "1 character".into() } else { format!("{n} characters") }
 }

@@ -1,2 +1,50 @@
-//! t
-fn main() {}
+//! `tizza`: all roles in one process, each role by itself, and the operators' commands.
+
+mod admin;
+mod all_in_one;
+mod gateway;
+mod log;
+mod superuser;
+
+use clap::{Parser, Subcommand};
+
+/// Event-sourced CQRS, in the open: without a command, all of Tizza in one process.
+///
+/// Every setting is a flag and an environment variable; the flag wins. Nothing needs to be set.
+#[derive(Parser, Debug)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    role: Option<Role>,
+    #[command(flatten)]
+    all_in_one: all_in_one::Config,
+}
+
+#[derive(Subcommand, Debug)]
+enum Role {
+    /// Take commands and append events to the log
+    CommandApi(command_api::service::Config),
+    /// Fold events into the read store
+    Projector(projector::service::Config),
+    /// Answer queries from the read store
+    QueryApi(query_api::service::Config),
+    /// Make the first superuser, once per environment
+    #[command(name = "createsuperuser")]
+    CreateSuperuser(superuser::Config),
+    /// Look into the log
+    #[command(subcommand)]
+    Log(log::Command),
+}
+
+#[tokio::main]
+async fn main() -> std::process::ExitCode {
+    let cli = Cli::parse();
+    service_kit::exit_code(match cli.role {
+        None => cli.all_in_one.serve().await,
+        Some(Role::CommandApi(config)) => config.serve().await,
+        Some(Role::Projector(config)) => config.serve().await,
+        Some(Role::QueryApi(config)) => config.serve().await,
+        Some(Role::CreateSuperuser(config)) => config.run().await,
+        Some(Role::Log(command)) => command.run().await,
+    })
+}

@@ -82,6 +82,21 @@ pub async fn read(database: &Database, partition: Partition, after: Position, li
     sqlx::query_as(sql).bind(partition).bind(after).bind(limit as i64).fetch_all(&database.reader).await
 }
 
+pub async fn read_types(
+    database: &Database,
+    partition: Partition,
+    (after, until): (Position, Position),
+    types: &[&str],
+    limit: usize,
+) -> Result<Vec<Recorded>, sqlx::Error> {
+    let sql = sqlx::AssertSqlSafe(format!(
+        "select {COLUMNS} from events where partition = $1 and position > $2 and position <= $3
+           and type in (select value from json_each($4)) order by position limit $5"
+    ));
+    let query = sqlx::query_as(sql).bind(partition).bind(after).bind(until).bind(sqlx::types::Json(types)).bind(limit as i64);
+    query.fetch_all(&database.reader).await
+}
+
 pub async fn linked(database: &Database, kind: &str, key: Uuid) -> Result<Vec<Uuid>, sqlx::Error> {
     let sql = "select stream_id from links where kind = $1 and key = $2 order by stream_id";
     sqlx::query_scalar(sql).bind(kind).bind(key).fetch_all(&database.reader).await

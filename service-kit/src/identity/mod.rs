@@ -134,7 +134,7 @@ impl Identity {
         Ok(row)
     }
 
-    /// Ends a session; the answer is the `Set-Cookie` header that clears its cookie.
+    /// Ends a session.
     ///
     /// # Errors
     /// The store failed.

@@ -1,0 +1,65 @@
+//! How an accepted command is answered: its status, where the thing is, its version, and a place in the log that includes it.
+
+use axum::{
+    Json,
+    extract::FromRequestParts,
+    http::{HeaderValue, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use event_log::Actor;
+use serde::Serialize;
+use service_kit::{
+    Problem,
+    http::RequestId,
+    identity::{Caller, Session},
+    token::CONSISTENCY_TOKEN,
+};
+
+use crate::{
+    App,
+    executor::{Done, Origin},
+};
+
+/// Somebody who is logged in and sends a command. Nobody: 401.
+#[derive(Clone, Debug)]
+pub struct Author {
+    /// As whom.
+    pub session: Session,
+    /// What the events will say.
+    pub origin: Origin,
+}
+
+impl FromRequestParts<App> for Author {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let session = Caller::from_request_parts(parts, app).await?.required()?;
+        let Ok(RequestId(id)) = RequestId::from_request_parts(parts, app).await;
+        let origin = Origin { actor: Actor::User(session.subject), correlation_id: id.to_string(), causation_id: None };
+        Ok(Self { session, origin })
+    }
+}
+
+impl<A> Done<A> {
+    /// An answer without a body.
+    pub fn empty(&self, status: StatusCode) -> Response {
+        let mut response = status.into_response();
+        response.headers_mut().insert(CONSISTENCY_TOKEN.clone(), self.token.into());
+        response
+    }
+
+    /// An answer with the aggregate's own fields.
+    pub fn with(&self, status: StatusCode, body: impl Serialize) -> Response {
+        let mut response = (status, Json(body)).into_response();
+        response.headers_mut().insert(CONSISTENCY_TOKEN.clone(), self.token.into());
+        response
+    }
+
+    /// 201 and where it is now.
+    pub fn created(&self, href: &str, body: impl Serialize) -> Response {
+        let mut response = self.with(StatusCode::CREATED, body);
+        let location = HeaderValue::from_str(href).expect("links are made of the public URL and ids");
+        response.headers_mut().insert(header::LOCATION, location);
+        response
+    }
+}

@@ -1,0 +1,63 @@
+//! What every route needs.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use clap::Args;
+use event_log::{ClaimKey, EventLog};
+use service_kit::{config::PublicUrl, identity::Identity};
+
+use crate::executor::{Cache, Turns};
+
+/// What an operator may choose about commands.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Commands")]
+pub struct Settings {
+    /// Approve pizzas when they are created; otherwise staff approves them
+    #[arg(long, env, default_value_t = true, action = clap::ArgAction::Set)]
+    pub auto_approve_pizzas: bool,
+}
+
+/// The command side's state; clones share it.
+#[derive(Clone)]
+pub struct App {
+    /// The truth.
+    pub log: Arc<EventLog>,
+    /// Credentials and sessions.
+    pub identity: Identity,
+    /// The start of links.
+    pub public_url: PublicUrl,
+    /// As the operator chose.
+    pub settings: Arc<Settings>,
+    pub(crate) claim_key: Arc<ClaimKey>,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) turns: Arc<Turns>,
+}
+
+impl App {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(log: EventLog, identity: Identity, claim_key: [u8; 32], public_url: PublicUrl, settings: Settings) -> Self {
+        Self {
+            log: Arc::new(log),
+            identity,
+            public_url,
+            settings: Arc::new(settings),
+            claim_key: Arc::new(ClaimKey::new(claim_key)),
+            cache: Arc::default(),
+            turns: Arc::default(),
+        }
+    }
+
+    /// Waits until what was accepted is written, and closes the stores.
+    pub async fn close(&self) {
+        self.log.close().await;
+        self.identity.close().await;
+    }
+}
+
+impl FromRef<App> for Identity {
+    fn from_ref(app: &App) -> Self {
+        app.identity.clone()
+    }
+}

@@ -1,0 +1,144 @@
+//! What a decision looked at.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use event_log::{Partition, Read, Recorded, Version};
+use events::{DecodeError, Vocabulary};
+use service_kit::Problem;
+use uuid::Uuid;
+
+use super::Decider;
+use crate::{App, names::Name};
+
+/// A stream's state.
+#[derive(Clone, Debug)]
+pub struct Known<A> {
+    /// Folded from its events.
+    pub state: A,
+    /// How many they are.
+    pub version: Version,
+    /// Where it lives.
+    pub partition: Partition,
+}
+
+/// Looks things up for one decision and remembers what it saw: the log checks it when the events are written.
+#[derive(Clone)]
+pub struct Look {
+    app: App,
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[derive(Default)]
+struct Seen {
+    versions: HashMap<Uuid, Version>,
+    from_cache: Vec<Uuid>,
+    limits: Vec<Read>,
+}
+
+impl Look {
+    pub(crate) fn new(app: &App) -> Self {
+        Self { app: app.clone(), seen: Arc::default() }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().expect("no panic while it is held")
+    }
+
+    /// The state of a stream, or `None` where there is none of this kind.
+    ///
+    /// # Errors
+    /// The log is not available, or holds events of a newer release.
+    pub async fn find<A: Decider>(&self, stream_id: Uuid) -> Result<Option<Known<A>>, Problem> {
+        let cached = self.app.cache.get::<A>(stream_id);
+        if let Some(known) = cached.filter(|known| self.saw(stream_id, known.version)) {
+            self.seen().from_cache.push(stream_id);
+            return Ok(Some(known));
+        }
+        let Some(known) = load::<A>(&self.app.log.stream(stream_id, 0).await?)? else { return Ok(None) };
+        self.app.cache.put(stream_id, known.clone());
+        self.saw(stream_id, known.version);
+        Ok(Some(known))
+    }
+
+    /// Remembers a version, the first one of each stream; whether it is that one.
+    fn saw(&self, stream_id: Uuid, version: Version) -> bool {
+        *self.seen().versions.entry(stream_id).or_insert(version) == version
+    }
+
+    /// Which stream holds a unique name. Not checked again when the events are written.
+    ///
+    /// # Errors
+    /// The log is not available.
+    pub async fn holder(&self, name: &Name) -> Result<Option<Uuid>, Problem> {
+        Ok(self.app.log.holder(self.app.claim(name)).await?)
+    }
+
+    /// The streams linked under a key. Not checked again when the events are written, but for their number: see [`Look::at_most`].
+    ///
+    /// # Errors
+    /// The log is not available.
+    pub async fn linked(&self, kind: &str, key: Uuid) -> Result<Vec<Uuid>, Problem> {
+        Ok(self.app.log.linked(kind, key).await?)
+    }
+
+    /// Requires that no more than `links` are there when the events are written.
+    pub fn at_most(&self, kind: &'static str, key: Uuid, links: i64) {
+        self.seen().limits.push(Read::AtMost { kind, key, links });
+    }
+
+    /// All that was seen, but for the stream that is written to: its version is expected anyway.
+    pub(crate) fn reads(&self, target: Uuid) -> Vec<Read> {
+        let seen = self.seen();
+        let others = seen.versions.iter().filter(|(id, _)| **id != target);
+        let versions = others.map(|(id, version)| Read::Version { stream_id: *id, version: *version });
+        versions.chain(seen.limits.iter().cloned()).collect()
+    }
+
+    /// Whether what came from the cache is still so; what is not is forgotten.
+    pub(crate) async fn is_current(&self) -> Result<bool, Problem> {
+        let cached: Vec<_> = {
+            let seen = self.seen();
+            seen.from_cache.iter().map(|id| (*id, seen.versions[id])).collect()
+        };
+        let ids: Vec<_> = cached.iter().map(|(id, _)| *id).collect();
+        let rows = self.app.log.rows(&ids).await?;
+        let mut current = true;
+        for (id, version) in cached {
+            if rows.get(&id).is_none_or(|row| row.version != version) {
+                self.app.cache.forget(id);
+                current = false;
+            }
+        }
+        Ok(current)
+    }
+
+    /// Forgets all that was seen: something of it is not so any more.
+    pub(crate) fn forget(&self) {
+        for id in self.seen().versions.keys() {
+            self.app.cache.forget(*id);
+        }
+    }
+}
+
+fn load<A: Decider>(stored: &[Recorded]) -> Result<Option<Known<A>>, Problem> {
+    let Some(first) = stored.first() else { return Ok(None) };
+    if !A::Event::knows(&first.event_type) {
+        return Ok(None);
+    }
+    let mut state = A::default();
+    for event in stored {
+        state.apply(A::Event::decode(&event.event_type, event.schema_version, &event.payload).map_err(undecodable)?);
+    }
+    Ok(Some(Known { state, version: stored.len() as Version, partition: first.partition }))
+}
+
+/// A newer release has been here: this instance steps aside, others can answer.
+fn undecodable(error: DecodeError) -> Problem {
+    match error {
+        DecodeError::Newer { .. } | DecodeError::UnknownType { .. } => Problem::unavailable(error),
+        DecodeError::Payload { .. } => Problem::internal(error),
+    }
+}

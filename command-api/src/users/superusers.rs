@@ -1,0 +1,74 @@
+//! The list of those who may do everything: one stream, so that "at least one remains" is decided in one place.
+
+use std::collections::BTreeSet;
+
+use cqrs_es::{Aggregate, event_sink::EventSink};
+use events::{SuperuserEvent, UserId};
+use serde::{Deserialize, Serialize};
+use service_kit::{Problem, Slug};
+
+use crate::executor::{Decider, forward};
+use SuperuserEvent::SuperuserGranted;
+
+/// What can be done to the list.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Put the first one on it: what an operator does once.
+    GrantFirst {
+        /// Who.
+        user_id: UserId,
+    },
+}
+
+/// Why it cannot be done.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// There is one already.
+    #[error("there is a superuser already")]
+    NotTheFirst,
+}
+
+/// The list.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Superusers {
+    /// Who is on it.
+    pub members: BTreeSet<UserId>,
+}
+
+impl Decider for Superusers {
+    fn decide(&self, command: Command) -> Result<Vec<SuperuserEvent>, Error> {
+        match command {
+            Command::GrantFirst { user_id } if self.members.contains(&user_id) => Ok(vec![]),
+            Command::GrantFirst { .. } if !self.members.is_empty() => Err(Error::NotTheFirst),
+            Command::GrantFirst { user_id } => Ok(vec![SuperuserGranted { user_id }]),
+        }
+    }
+}
+
+impl Aggregate for Superusers {
+    const TYPE: &'static str = "superusers";
+    type Command = Command;
+    type Event = SuperuserEvent;
+    type Error = Error;
+    type Services = ();
+
+    async fn handle(&mut self, command: Command, (): &(), sink: &EventSink<Self>) -> Result<(), Error> {
+        forward(self, command, sink).await
+    }
+
+    fn apply(&mut self, event: SuperuserEvent) {
+        match event {
+            SuperuserGranted { user_id } => {
+                self.members.insert(user_id);
+            }
+        }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotTheFirst => Self::new(Slug::Conflict, "There is a superuser already; another is granted by a superuser."),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Pizzas.
+
+use chrono::{DateTime, Utc};
+use event_log::Recorded;
+use events::{Event, PizzaEvent, PizzaId, PizzeriaId, pizzas::Diet};
+use read_store::{View, views};
+use serde::{Deserialize, Serialize};
+use sqlx::SqliteConnection;
+
+use crate::{
+    projection::Fold,
+    table::{Row, Rows, Table, flag, id, text, time},
+};
+
+/// A pizza. It stays when it is deleted, so that it can be told from one that never was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PizzaRow {
+    pizza_id: PizzaId,
+    pizzeria_id: PizzeriaId,
+    title: String,
+    description: String,
+    thumbnail_url: Option<String>,
+    diet: Option<Diet>,
+    approved: bool,
+    deleted: bool,
+    created_at: DateTime<Utc>,
+}
+
+/// The key of pizzas.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct PizzaKey {
+    pizza_id: PizzaId,
+}
+
+static PIZZAS: Table = Table {
+    name: "pizzas",
+    columns: &[
+        id("pizza_id"),
+        id("pizzeria_id"),
+        text("title"),
+        text("description"),
+        text("thumbnail_url").or_null(),
+        text("diet").or_null(),
+        flag("approved"),
+        flag("deleted"),
+        time("created_at"),
+    ],
+    key: 1,
+    owner: None,
+    indexes: &[&["pizzeria_id"], &["created_at", "pizza_id"]],
+};
+
+impl Row for PizzaRow {
+    const TABLE: &'static Table = &PIZZAS;
+    type Key = PizzaKey;
+
+    fn key(&self) -> PizzaKey {
+        PizzaKey { pizza_id: self.pizza_id }
+    }
+}
+
+/// The fold.
+#[derive(Debug, Default)]
+pub struct Pizzas {
+    pizzas: Rows<PizzaRow>,
+}
+
+impl Fold for Pizzas {
+    const VIEW: &'static View = &views::PIZZAS;
+    const TYPES: &'static [&'static str] = &["PizzaCreated", "PizzaApproved", "PizzaApprovalWithdrawn", "PizzaDeleted"];
+    const TABLES: &'static [&'static Table] = &[&PIZZAS];
+
+    fn need(&mut self, event: &Event, recorded: &Recorded) {
+        match event {
+            Event::Pizza(_) => self.pizzas.need(key_of(recorded)),
+            Event::User(_) | Event::Superuser(_) | Event::Pizzeria(_) | Event::Reaction(_) => {}
+        }
+    }
+
+    async fn load(&mut self, db: &mut SqliteConnection, generation: i64) -> Result<(), sqlx::Error> {
+        self.pizzas.load(db, Self::VIEW, generation).await
+    }
+
+    fn apply(&mut self, event: &Event, recorded: &Recorded) {
+        let key = key_of(recorded);
+        match event {
+            Event::Pizza(PizzaEvent::PizzaCreated { pizza_id, pizzeria_id, title, description, thumbnail_url, diet }) => {
+                self.pizzas.put(PizzaRow {
+                    pizza_id: *pizza_id,
+                    pizzeria_id: *pizzeria_id,
+                    title: title.clone(),
+                    description: description.clone(),
+                    thumbnail_url: thumbnail_url.clone(),
+                    diet: *diet,
+                    approved: false,
+                    deleted: false,
+                    created_at: recorded.recorded_at,
+                });
+            }
+            Event::Pizza(PizzaEvent::PizzaApproved {}) => self.pizzas.change(&key, |row| row.approved = true),
+            Event::Pizza(PizzaEvent::PizzaApprovalWithdrawn { .. }) => self.pizzas.change(&key, |row| row.approved = false),
+            Event::Pizza(PizzaEvent::PizzaDeleted { .. }) => self.pizzas.change(&key, |row| row.deleted = true),
+            Event::User(_) | Event::Superuser(_) | Event::Pizzeria(_) | Event::Reaction(_) => {}
+        }
+    }
+
+    async fn store(&self, db: &mut SqliteConnection, generation: i64) -> Result<(), sqlx::Error> {
+        self.pizzas.store(db, Self::VIEW, generation).await
+    }
+}
+
+fn key_of(recorded: &Recorded) -> PizzaKey {
+    PizzaKey { pizza_id: PizzaId(recorded.stream_id) }
+}

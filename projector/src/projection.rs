@@ -1,0 +1,100 @@
+//! What a projection is.
+
+use std::{marker::PhantomData, sync::Arc};
+
+use event_log::Recorded;
+use events::{DecodeError, Event};
+use futures::future::{BoxFuture, FutureExt};
+use read_store::View;
+use sqlx::SqliteConnection;
+
+use crate::table::Table;
+
+/// One batch's fold: first what it needs, then each event, then what changed. It uses nothing but its events and its own
+/// rows: no clock, no randomness, no table of another making.
+pub trait Fold: Default + Send {
+    /// Its name, version and tables.
+    const VIEW: &'static View;
+    /// The types of event that it folds; others are passed over unread.
+    const TYPES: &'static [&'static str];
+    /// The shapes of its tables.
+    const TABLES: &'static [&'static Table];
+
+    /// Says which rows an event concerns.
+    fn need(&mut self, event: &Event, recorded: &Recorded);
+
+    /// Fetches them.
+    fn load(&mut self, db: &mut SqliteConnection, generation: i64) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Folds one event.
+    fn apply(&mut self, event: &Event, recorded: &Recorded);
+
+    /// Writes what changed.
+    fn store(&self, db: &mut SqliteConnection, generation: i64) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+}
+
+/// A projection, as the worker sees it.
+pub trait Projection: Send + Sync {
+    /// Its name, version and tables.
+    fn view(&self) -> &'static View;
+
+    /// The statements that make its tables.
+    fn tables(&self) -> Vec<String>;
+
+    /// Folds a batch into the tables of a generation, within the worker's transaction.
+    fn fold<'a>(&'a self, db: &'a mut SqliteConnection, generation: i64, batch: &'a [Recorded]) -> BoxFuture<'a, Result<(), FoldError>>;
+}
+
+/// Why a batch could not be folded.
+#[derive(Debug, thiserror::Error)]
+pub enum FoldError {
+    /// The database failed; again later.
+    #[error("the read store failed")]
+    Database(#[from] sqlx::Error),
+    /// An event cannot be read. Nothing of it is skipped in silence: the projection stops here, for all to see.
+    #[error("event {position} cannot be read")]
+    Unreadable {
+        /// Where it is in its partition.
+        position: i64,
+        /// Why.
+        #[source]
+        source: DecodeError,
+    },
+}
+
+/// The projection that a fold makes.
+#[must_use]
+pub fn of<F: Fold + 'static>() -> Arc<dyn Projection> {
+    Arc::new(Of::<F>(PhantomData))
+}
+
+struct Of<F>(PhantomData<fn() -> F>);
+
+impl<F: Fold> Projection for Of<F> {
+    fn view(&self) -> &'static View {
+        F::VIEW
+    }
+
+    fn tables(&self) -> Vec<String> {
+        F::TABLES.iter().map(|table| table.definition()).collect()
+    }
+
+    fn fold<'a>(&'a self, db: &'a mut SqliteConnection, generation: i64, batch: &'a [Recorded]) -> BoxFuture<'a, Result<(), FoldError>> {
+        async move {
+            let mut events = vec![];
+            for recorded in batch.iter().filter(|recorded| F::TYPES.contains(&recorded.event_type.as_str())) {
+                let event = Event::decode(&recorded.event_type, recorded.schema_version, &recorded.payload);
+                events.push((event.map_err(|source| FoldError::Unreadable { position: recorded.position, source })?, recorded));
+            }
+            if events.is_empty() {
+                return Ok(());
+            }
+            let mut fold = F::default();
+            events.iter().for_each(|(event, recorded)| fold.need(event, recorded));
+            fold.load(db, generation).await?;
+            events.iter().for_each(|(event, recorded)| fold.apply(event, recorded));
+            Ok(fold.store(db, generation).await?)
+        }
+        .boxed()
+    }
+}

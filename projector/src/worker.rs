@@ -1,0 +1,182 @@
+//! One worker a partition: it folds a batch into all projections in one transaction, rows and checkpoints together.
+//!
+//! Checkpoints are compared and set first, so of two workers on one partition the slower one writes nothing. Projections
+//! that stand at the same position are folded together; one that fails, or is newer than the others, goes on by itself.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use event_log::{EventLog, Partition, Position, Recorded};
+use read_store::{ReadStore, checkpoints::advance};
+use tokio_util::sync::CancellationToken;
+
+use crate::{FoldError, Projection};
+
+/// How many events are folded at once.
+const BATCH: usize = 500;
+/// How long something that failed is left alone.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What a step came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// There was nothing to fold.
+    Idle,
+    /// Something was folded, and there may be more.
+    Folded,
+    /// Something failed and is tried again after a while.
+    Blocked,
+}
+
+/// Folds one partition.
+pub struct Worker {
+    log: EventLog,
+    store: ReadStore,
+    partition: Partition,
+    tracks: Vec<Track>,
+}
+
+/// How one projection gets on.
+#[derive(Clone)]
+struct Track {
+    projection: Arc<dyn Projection>,
+    generation: i64,
+    /// `None`: to be looked up.
+    position: Option<Position>,
+    failed_at: Option<Instant>,
+}
+
+/// Runs a worker until `shutdown`.
+pub async fn run(mut worker: Worker, shutdown: CancellationToken) {
+    let mut heads = worker.log.heads();
+    while !shutdown.is_cancelled() {
+        heads.mark_unchanged();
+        let wait = match worker.step().await {
+            Step::Folded => continue,
+            Step::Idle => None,
+            Step::Blocked => Some(RETRY),
+        };
+        let retry = async {
+            match wait {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = retry => {}
+            changed = heads.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+impl Worker {
+    /// A worker for these projections and generations.
+    #[must_use]
+    pub fn new(log: EventLog, store: ReadStore, partition: Partition, projections: &[(Arc<dyn Projection>, i64)]) -> Self {
+        let track = |(projection, generation): &(Arc<dyn Projection>, i64)| Track {
+            projection: projection.clone(),
+            generation: *generation,
+            position: None,
+            failed_at: None,
+        };
+        Self { log, store, partition, tracks: projections.iter().map(track).collect() }
+    }
+
+    /// Folds one batch: of the projections that are furthest behind, together.
+    pub async fn step(&mut self) -> Step {
+        if let Err(error) = self.look_up().await {
+            tracing::warn!(partition = self.partition.number(), %error, "a worker waits for the read store");
+            return Step::Blocked;
+        }
+        let head = self.log.heads().borrow()[self.partition.index()];
+        let waiting = |track: &Track| track.failed_at.is_some_and(|at| at.elapsed() < RETRY);
+        let behind = |track: &&Track| !waiting(track) && track.position.unwrap_or(0) < head;
+        let Some(from) = self.tracks.iter().filter(behind).filter_map(|track| track.position).min() else {
+            return if self.tracks.iter().any(waiting) { Step::Blocked } else { Step::Idle };
+        };
+        // Those that are ahead are met, not overtaken: from there on all go together.
+        let meet = self.tracks.iter().filter_map(|track| track.position).filter(|position| *position > from).min();
+        let limit = meet.map_or(BATCH, |meet| BATCH.min((meet - from) as usize));
+        let batch = match self.log.read(self.partition, from, limit).await {
+            Ok(batch) if batch.is_empty() => return Step::Idle,
+            Ok(batch) => batch,
+            Err(error) => {
+                tracing::warn!(partition = self.partition.number(), %error, "a worker waits for the log");
+                return Step::Blocked;
+            }
+        };
+        let group: Vec<_> =
+            (0..self.tracks.len()).filter(|i| self.tracks[*i].position == Some(from) && !waiting(&self.tracks[*i])).collect();
+        if self.fold(&group, from, &batch).await {
+            return Step::Folded;
+        }
+        let mut folded = false;
+        for alone in group {
+            folded |= self.fold(&[alone], from, &batch).await;
+        }
+        if folded { Step::Folded } else { Step::Blocked }
+    }
+
+    /// Folds a batch into some projections, all or none. A failure of one that is alone is told and remembered.
+    async fn fold(&mut self, group: &[usize], from: Position, batch: &[Recorded]) -> bool {
+        let to = from + batch.len() as Position;
+        let tracks: Vec<_> = group.iter().map(|i| self.tracks[*i].clone()).collect();
+        let generations: Vec<_> = tracks.iter().map(|track| (track.projection.view().name, track.generation)).collect();
+        match self.write(&tracks, &generations, (from, to), batch).await {
+            Ok(moved) => {
+                if moved {
+                    self.store.folded(&generations, self.partition, to);
+                }
+                for i in group {
+                    self.tracks[*i].position = moved.then_some(to);
+                    self.tracks[*i].failed_at = None;
+                }
+                true
+            }
+            Err(error) => {
+                if let [alone] = group {
+                    let (partition, projection) = (self.partition.number(), generations[0].0);
+                    let cause = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::error!(partition, projection, %error, cause, "a projection stands still");
+                    self.tracks[*alone].failed_at = Some(Instant::now());
+                    self.tracks[*alone].position = None;
+                }
+                false
+            }
+        }
+    }
+
+    async fn write(
+        &self,
+        tracks: &[Track],
+        generations: &[(&'static str, i64)],
+        (from, to): (Position, Position),
+        batch: &[Recorded],
+    ) -> Result<bool, FoldError> {
+        let mut tx = self.store.database.begin().await?;
+        if !advance(&mut tx, generations, self.partition, from, to).await? {
+            return Ok(false);
+        }
+        for track in tracks {
+            track.projection.fold(&mut tx, track.generation, batch).await?;
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Positions that are not known are read: at the start, and after another worker was faster.
+    async fn look_up(&mut self) -> Result<(), sqlx::Error> {
+        if self.tracks.iter().all(|track| track.position.is_some()) {
+            return Ok(());
+        }
+        let checkpoints = self.store.checkpoints().await?;
+        for track in &mut self.tracks {
+            let key = (track.projection.view().name.to_owned(), track.generation);
+            track.position = Some(checkpoints.get(&key).map_or(0, |positions| positions[self.partition.index()]));
+        }
+        Ok(())
+    }
+}

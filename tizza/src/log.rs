@@ -1,0 +1,64 @@
+//! Looking into the log.
+
+use clap::{Args, Subcommand};
+use event_log::{EventLog, Recorded};
+use serde_json::{Value, json, value::RawValue};
+use service_kit::config::Stores;
+use uuid::Uuid;
+
+/// What can be looked at.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Print the events of a stream, oldest first
+    Show(Show),
+}
+
+/// Which stream, and how.
+#[derive(Args, Debug)]
+pub struct Show {
+    /// The stream's id: that of the user, pizzeria, pizza or like
+    stream: Uuid,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    stores: Stores,
+}
+
+impl Command {
+    /// Prints what was asked for.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let Self::Show(Show { stream, json, stores }) = self;
+        let url = stores.log();
+        anyhow::ensure!(url.path().exists(), "there is no log at {url}");
+        let log = EventLog::open(&url).await?;
+        let events = log.stream(stream, 0).await?;
+        anyhow::ensure!(!events.is_empty(), "the log has no stream {stream}");
+        for event in events {
+            if json { println!("{}", as_json(&event)?) } else { println!("{}", as_text(&event)) }
+        }
+        log.close().await;
+        Ok(())
+    }
+}
+
+fn as_text(event: &Recorded) -> String {
+    let Recorded { partition, position, version, event_type, payload, recorded_at, .. } = event;
+    let at = recorded_at.format("%Y-%m-%d %H:%M:%S");
+    format!("{version:>4}  {event_type:<24} {at}  {}.{position}  {payload}", partition.number())
+}
+
+fn as_json(event: &Recorded) -> anyhow::Result<Value> {
+    Ok(json!({
+        "event_id": event.event_id,
+        "type": event.event_type,
+        "schema_version": event.schema_version,
+        "stream_id": event.stream_id,
+        "version": event.version,
+        "partition": event.partition.number(),
+        "position": event.position.to_string(),
+        "recorded_at": event.recorded_at,
+        "metadata": event.metadata,
+        "payload": serde_json::from_str::<&RawValue>(&event.payload)?,
+    }))
+}
