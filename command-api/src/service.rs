@@ -36,9 +36,9 @@ impl Config {
         let shutdown = on_signals()?;
         let listener = self.listen.bind(8081).await?;
         let public_url = self.listen.public_url(listener.local_addr()?)?;
-        let secrets = Secrets::load(&self.stores.data_dir, !self.stores.log().path().exists())?;
-        let log = EventLog::open(&self.stores.log()).await?;
-        let identity = Identity::open(&self.stores.identity(), &secrets, &public_url).await?;
+        let secrets = Secrets::load(&self.stores.data_dir, self.stores.log().is_new())?;
+        let log = self.stores.log().open(EventLog::open(&self.stores.log().url)).await?;
+        let identity = self.stores.identity().open(Identity::open(&self.stores.identity().url, &secrets, &public_url)).await?;
         tracing::info!(address = %listener.local_addr()?, "command-api listens");
         let app = App::new(log, identity, secrets.claim_key, public_url, self.settings);
         run(app.clone(), listener, shutdown).await?;

@@ -23,8 +23,8 @@ impl Config {
     pub async fn serve(self) -> anyhow::Result<()> {
         self.telemetry.start()?;
         let shutdown = on_signals()?;
-        let log = EventLog::open(&self.stores.log()).await?;
-        let store = ReadStore::open(&self.stores.read()).await?;
+        let log = self.stores.log().open(EventLog::open(&self.stores.log().url)).await?;
+        let store = self.stores.read().open(ReadStore::open(&self.stores.read().url)).await?;
         tracing::info!("projector folds");
         let follow = tokio::spawn({
             let log = log.clone();

@@ -34,9 +34,9 @@ impl Config {
         let shutdown = on_signals()?;
         let listener = self.listen.bind(8082).await?;
         let public_url = self.listen.public_url(listener.local_addr()?)?;
-        let secrets = Secrets::load(&self.stores.data_dir, !self.stores.identity().path().exists())?;
-        let store = ReadStore::open(&self.stores.read()).await?;
-        let identity = Identity::open(&self.stores.identity(), &secrets, &public_url).await?;
+        let secrets = Secrets::load(&self.stores.data_dir, self.stores.identity().is_new())?;
+        let store = self.stores.read().open(ReadStore::open(&self.stores.read().url)).await?;
+        let identity = self.stores.identity().open(Identity::open(&self.stores.identity().url, &secrets, &public_url)).await?;
         tracing::info!(address = %listener.local_addr()?, "query-api listens");
         run(App { store: store.clone(), identity: identity.clone(), public_url }, listener, shutdown).await?;
         identity.close().await;

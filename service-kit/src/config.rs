@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
-use database::StoreUrl;
+use database::{OpenError, StoreUrl};
 use tokio::net::TcpListener;
 
 /// Where a service listens.
@@ -134,24 +134,55 @@ pub struct Stores {
 impl Stores {
     /// Where the log is.
     #[must_use]
-    pub fn log(&self) -> StoreUrl {
-        self.place(self.log_url.as_ref(), "log.db")
+    pub fn log(&self) -> Place {
+        self.place("LOG_URL", self.log_url.as_ref(), "log.db")
     }
 
     /// Where the read store is.
     #[must_use]
-    pub fn read(&self) -> StoreUrl {
-        self.place(self.read_url.as_ref(), "read.db")
+    pub fn read(&self) -> Place {
+        self.place("READ_URL", self.read_url.as_ref(), "read.db")
     }
 
     /// Where credentials and sessions are.
     #[must_use]
-    pub fn identity(&self) -> StoreUrl {
-        self.place(self.identity_url.as_ref(), "identity.db")
+    pub fn identity(&self) -> Place {
+        self.place("IDENTITY_URL", self.identity_url.as_ref(), "identity.db")
     }
 
-    fn place(&self, url: Option<&StoreUrl>, file: &str) -> StoreUrl {
-        url.cloned().unwrap_or_else(|| StoreUrl::file(self.data_dir.join(file)))
+    fn place(&self, setting: &'static str, url: Option<&StoreUrl>, file: &str) -> Place {
+        match url {
+            Some(url) => Place { setting, url: url.clone() },
+            None => Place { setting: "DATA_DIR", url: StoreUrl::file(self.data_dir.join(file)) },
+        }
+    }
+}
+
+/// Where a store is, and which setting says so.
+#[derive(Clone, Debug)]
+pub struct Place {
+    setting: &'static str,
+    /// Where.
+    pub url: StoreUrl,
+}
+
+impl Place {
+    /// Whether the store has not been made yet.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        !self.url.path().exists()
+    }
+
+    /// Waits for the store to be opened; an error names the setting.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub async fn open<T>(&self, opening: impl Future<Output = Result<T, OpenError>>) -> Result<T, ConfigError> {
+        opening.await.map_err(|error| ConfigError {
+            setting: self.setting,
+            problem: error.to_string(),
+            source: std::error::Error::source(&error).map(|source| source.to_string().into()),
+        })
     }
 }
 

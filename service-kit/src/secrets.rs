@@ -42,10 +42,10 @@ fn find(name: &'static str, data_dir: &Path, is_new: bool) -> Result<Vec<[u8; 32
     if let Ok(text) = std::env::var(name) {
         return parse(name, &text);
     }
-    let unreadable = |path: &Path, e: std::io::Error| ConfigError::new(name, format!("{} cannot be read: {e}", path.display()));
+    let unreadable = |setting, path: &Path, e: std::io::Error| ConfigError::new(setting, format!("{} cannot be read: {e}", path.display()));
     if let Ok(path) = std::env::var(format!("{name}_FILE")) {
         let path = Path::new(&path);
-        return parse(name, &fs::read_to_string(path).map_err(|e| unreadable(path, e))?);
+        return parse(name, &fs::read_to_string(path).map_err(|e| unreadable(name, path, e))?);
     }
     let path = data_dir.join("secrets").join(name.to_lowercase());
     match fs::read_to_string(&path) {
@@ -55,7 +55,7 @@ fn find(name: &'static str, data_dir: &Path, is_new: bool) -> Result<Vec<[u8; 32
             name,
             format!("the key is missing ({} is gone) beside data that needs it; bring it back, or set {name}", path.display()),
         )),
-        Err(e) => Err(unreadable(&path, e)),
+        Err(e) => Err(unreadable("DATA_DIR", &path, e)),
     }
 }
 

@@ -38,10 +38,10 @@ impl Config {
         let listener = self.listen.bind(8080).await?;
         let admin_listener = self.listen.bind_admin(8090).await?;
         let public_url = self.listen.public_url(listener.local_addr()?)?;
-        let secrets = Secrets::load(&self.stores.data_dir, !self.stores.log().path().exists())?;
-        let log = EventLog::open(&self.stores.log()).await?;
-        let store = ReadStore::open(&self.stores.read()).await?;
-        let identity = Identity::open(&self.stores.identity(), &secrets, &public_url).await?;
+        let secrets = Secrets::load(&self.stores.data_dir, self.stores.log().is_new())?;
+        let log = self.stores.log().open(EventLog::open(&self.stores.log().url)).await?;
+        let store = self.stores.read().open(ReadStore::open(&self.stores.read().url)).await?;
+        let identity = self.stores.identity().open(Identity::open(&self.stores.identity().url, &secrets, &public_url)).await?;
         projector::prepare(&store).await?;
 
         let commands = command_api::App::new(log.clone(), identity.clone(), secrets.claim_key, public_url.clone(), self.settings);
@@ -52,9 +52,10 @@ impl Config {
         let followers = TaskTracker::new();
         let (followed_log, followed_store) = (log.clone(), store.clone());
         let following = followers.spawn(async move { tokio::join!(followed_log.follow(), followed_store.follow()) });
+        let admin_address = admin_listener.local_addr()?;
         let admin = tokio::spawn(serve(admin_listener, admin::router(log, store.clone()), stop.clone()));
 
-        tracing::info!(address = %listener.local_addr()?, data = %self.stores.data_dir.display(), "tizza listens");
+        tracing::info!(address = %listener.local_addr()?, admin = %admin_address, data = %self.stores.data_dir.display(), "tizza listens");
         welcome(&public_url, &self.stores);
         let router = gateway::router(command_api::router(commands.clone()), query_api::router(queries));
         serve(listener, router, shutdown).await?;

@@ -29,9 +29,9 @@ impl Command {
     /// Prints what was asked for.
     pub async fn run(self) -> anyhow::Result<()> {
         let Self::Show(Show { stream, json, stores }) = self;
-        let url = stores.log();
-        anyhow::ensure!(url.path().exists(), "there is no log at {url}");
-        let log = EventLog::open(&url).await?;
+        let place = stores.log();
+        anyhow::ensure!(!place.is_new(), "there is no log at {}", place.url);
+        let log = place.open(EventLog::open(&place.url)).await?;
         let events = log.stream(stream, 0).await?;
         anyhow::ensure!(!events.is_empty(), "the log has no stream {stream}");
         for event in events {

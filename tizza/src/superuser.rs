@@ -35,11 +35,11 @@ impl Config {
             None => std::io::stdin().lock().lines().next().context("no password on standard input")??,
         };
         let stores = self.stores;
-        let secrets = Secrets::load(&stores.data_dir, !stores.log().path().exists())?;
+        let secrets = Secrets::load(&stores.data_dir, stores.log().is_new())?;
         let unused = Listen { http_host: "127.0.0.1".into(), http_port: None, admin_port: None, public_url: None };
         let public_url = unused.public_url(([127, 0, 0, 1], 8080).into())?;
-        let log = EventLog::open(&stores.log()).await?;
-        let identity = Identity::open(&stores.identity(), &secrets, &public_url).await?;
+        let log = stores.log().open(EventLog::open(&stores.log().url)).await?;
+        let identity = stores.identity().open(Identity::open(&stores.identity().url, &secrets, &public_url)).await?;
         let app = App::new(log, identity, secrets.claim_key, public_url, command_api::Settings { auto_approve_pizzas: true });
         let made = command_api::users::create_superuser(&app, &self.username, &password).await;
         app.close().await;

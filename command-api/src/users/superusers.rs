@@ -72,3 +72,41 @@ impl From<Error> for Problem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cqrs_es::test::{AggregateTestExecutor, TestFramework};
+    use uuid::Uuid;
+
+    use super::*;
+
+    const ADA: UserId = UserId(Uuid::from_u128(1));
+    const GRACE: UserId = UserId(Uuid::from_u128(2));
+
+    fn given(events: impl IntoIterator<Item = SuperuserEvent>) -> AggregateTestExecutor<Superusers> {
+        TestFramework::with(()).given(events.into_iter().collect())
+    }
+
+    fn grant_first(user_id: UserId) -> Command {
+        Command::GrantFirst { user_id }
+    }
+
+    fn granted(user_id: UserId) -> SuperuserEvent {
+        SuperuserGranted { user_id }
+    }
+
+    #[test]
+    fn an_operator_makes_the_first_superuser() {
+        given([]).when(grant_first(ADA)).then_expect_events(vec![granted(ADA)]);
+    }
+
+    #[test]
+    fn a_superuser_is_granted_once() {
+        given([granted(ADA)]).when(grant_first(ADA)).then_expect_events(vec![]);
+    }
+
+    #[test]
+    fn an_operator_makes_no_second_superuser() {
+        given([granted(ADA)]).when(grant_first(GRACE)).then_expect_error(Error::NotTheFirst);
+    }
+}

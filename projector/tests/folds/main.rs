@@ -1,0 +1,19 @@
+//! Folding: what becomes of a history in the read store's tables, on real SQLite files.
+//!
+//! | module | what lives there |
+//! | --- | --- |
+//! | `splits` | however a history is cut and interleaved, the rows are the same, and those that plain counting expects |
+//! | `worker` | workers between a real log and a real read store |
+//! | `standing_still` | what a projection does that cannot read an event, and what the others do |
+//! | `history` | histories as the domain writes them |
+//! | `model` | what plain counting expects of a history |
+//! | `setup` | stores in a temporary folder |
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod history;
+mod model;
+mod setup;
+mod splits;
+mod standing_still;
+mod worker;
