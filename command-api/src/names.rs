@@ -36,7 +36,7 @@ impl Name {
     /// Folds a name.
     #[must_use]
     pub fn new(kind: NameKind, name: &str) -> Self {
-        Self { kind, folded: name.to_lowercase() }
+        Self { kind, folded: events::users::fold(name) }
     }
 
     /// What a command that wanted a taken name is told.

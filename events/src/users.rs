@@ -58,3 +58,23 @@ pub enum SuperuserEvent {
 }
 
 vocabulary!(SuperuserEvent, kind = "superusers", SuperuserGranted = 1);
+
+/// How user names and e-mail addresses are compared: two that differ only in case are one. Through capitals and back, since `ß` and `ς`
+/// have small forms that only their capitals bring together.
+#[must_use]
+pub fn fold(name: &str) -> String {
+    name.to_uppercase().to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fold;
+
+    #[test]
+    fn names_that_differ_only_in_case_are_one() {
+        for (one, other) in [("Ada", "aDA"), ("STRASSE", "straße"), ("ΟΔΟΣ", "οδοσ"), ("ÅSA", "åsa")] {
+            assert_eq!(fold(one), fold(other));
+        }
+        assert_ne!(fold("ada"), fold("áda"));
+    }
+}

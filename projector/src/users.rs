@@ -109,7 +109,7 @@ impl Fold for Users {
                 self.users.put(UserRow {
                     user_id: *user_id,
                     username: username.clone(),
-                    username_key: username.to_lowercase(),
+                    username_key: events::users::fold(username),
                     email: clear(email),
                     first_name: clear(first_name),
                     last_name: clear(last_name),

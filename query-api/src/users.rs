@@ -74,7 +74,7 @@ async fn one(State(app): State<App>, reader: Reader, Path(name): Path<String>) -
     let rows = reader.rows(&app, &[&USERS]).await?;
     let found = match name.parse() {
         Ok(user_id) => by_id(&rows, user_id).await?,
-        Err(_) => sqlx::query_as(rows.live.sql(BY_NAME)).bind(name.to_lowercase()).fetch_optional(&rows.db).await?,
+        Err(_) => sqlx::query_as(rows.live.sql(BY_NAME)).bind(events::users::fold(&name)).fetch_optional(&rows.db).await?,
     };
     let user: UserRow = found.ok_or_else(Problem::not_found)?;
     let whole = match reader.viewer {

@@ -61,6 +61,10 @@ proptest! {
             assert_eq!(cut.dump().await, whole.dump().await);
         });
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
     fn a_history_whose_deleted_users_are_erased_folds_to_the_same_rows(history in histories(), cuts in cuts()) {
