@@ -12,8 +12,10 @@ use service_kit::{
     Problem,
     http::RequestId,
     identity::{Caller, Session},
+    problem::FieldError,
     token::CONSISTENCY_TOKEN,
 };
+use uuid::Uuid;
 
 use crate::{
     App,
@@ -61,5 +63,16 @@ impl<A> Done<A> {
         let location = HeaderValue::from_str(href).expect("links are made of the public URL and ids");
         response.headers_mut().insert(header::LOCATION, location);
         response
+    }
+}
+
+/// Whether a client may choose this id for something new: only v4 and v7, so that nobody occupies a derived one.
+///
+/// # Errors
+/// 400: it is of another version.
+pub fn require_chosen(id: Uuid) -> Result<(), Problem> {
+    match id.get_version_num() {
+        4 | 7 => Ok(()),
+        _ => Err(Problem::validation(vec![FieldError::new("id", "wrong_version", "must be a UUID of version 4 or 7")])),
     }
 }

@@ -7,7 +7,10 @@ use clap::Args;
 use event_log::{ClaimKey, EventLog};
 use service_kit::{config::PublicUrl, identity::Identity};
 
-use crate::executor::{Cache, Turns};
+use crate::{
+    executor::{Cache, Turns},
+    users::Attempts,
+};
 
 /// What an operator may choose about commands.
 #[derive(Args, Clone, Debug)]
@@ -32,6 +35,7 @@ pub struct App {
     pub(crate) claim_key: Arc<ClaimKey>,
     pub(crate) cache: Arc<Cache>,
     pub(crate) turns: Arc<Turns>,
+    pub(crate) attempts: Attempts,
 }
 
 impl App {
@@ -46,6 +50,7 @@ impl App {
             claim_key: Arc::new(ClaimKey::new(claim_key)),
             cache: Arc::default(),
             turns: Arc::default(),
+            attempts: Attempts::default(),
         }
     }
 

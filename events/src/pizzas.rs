@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{PizzaId, PizzeriaId, vocabulary};
+use crate::{PizzaId, PizzeriaId, vocabulary, vocabulary::changed};
 
 /// Of one pizza; it belongs to the owner of its pizzeria.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,21 @@ pub enum PizzaEvent {
         /// What it is free of, if that is known. Since schema version 2.
         diet: Option<Diet>,
     },
+    /// Something about it is different. Only what changed is here.
+    PizzaChanged {
+        /// Its name on the card.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        title: Option<String>,
+        /// What is on it.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        description: Option<String>,
+        /// `Some(None)`: there is no picture any more.
+        #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "changed")]
+        thumbnail_url: Option<Option<String>>,
+        /// `Some(None)`: it is not known any more.
+        #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "changed")]
+        diet: Option<Option<Diet>>,
+    },
     /// Everyone may see it.
     PizzaApproved {},
     /// Only its owner and staff may see it.
@@ -41,7 +56,16 @@ pub enum PizzaEvent {
     },
 }
 
-vocabulary!(PizzaEvent, kind = "pizza", upcast = upcast, PizzaCreated = 2, PizzaApproved = 1, PizzaApprovalWithdrawn = 1, PizzaDeleted = 1,);
+vocabulary!(
+    PizzaEvent,
+    kind = "pizza",
+    upcast = upcast,
+    PizzaCreated = 2,
+    PizzaChanged = 1,
+    PizzaApproved = 1,
+    PizzaApprovalWithdrawn = 1,
+    PizzaDeleted = 1
+);
 
 /// `PizzaCreated` 1 → 2: the diet was not asked for, so it is not known.
 fn upcast(name: &'static str, schema_version: u32, mut payload: Value) -> Value {

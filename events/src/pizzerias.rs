@@ -20,6 +20,18 @@ pub enum PizzeriaEvent {
         /// How to call it.
         phone: Pii<String>,
     },
+    /// Something about the place is different. Only what changed is here.
+    PizzeriaChanged {
+        /// May be empty.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        name: Option<String>,
+        /// Where it is.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        address: Option<Pii<String>>,
+        /// How to call it.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        phone: Option<Pii<String>>,
+    },
     /// The place is gone; its pizzas follow.
     PizzeriaClosed {
         /// Who or what closed it.
@@ -27,7 +39,7 @@ pub enum PizzeriaEvent {
     },
 }
 
-vocabulary!(PizzeriaEvent, kind = "pizzeria", PizzeriaOpened = 1, PizzeriaClosed = 1);
+vocabulary!(PizzeriaEvent, kind = "pizzeria", PizzeriaOpened = 1, PizzeriaChanged = 1, PizzeriaClosed = 1);
 
 /// Why a place closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

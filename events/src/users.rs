@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Pii, UserId, ids::CredentialId, vocabulary};
+use crate::{Pii, UserId, ids::CredentialId, vocabulary, vocabulary::changed};
 
 /// Of one account; the stream's id is the user's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,38 @@ pub enum UserEvent {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         last_name: Option<Pii<String>>,
     },
+    /// Another password; all sessions but the one that changed it are over.
+    PasswordChanged {
+        /// Names the new password's hash in the identity store; written there first.
+        credential_id: CredentialId,
+    },
+    /// Something about the person is different. Only what changed is here.
+    ProfileChanged {
+        /// `Some(None)`: there is none any more.
+        #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "changed")]
+        email: Option<Option<Pii<String>>>,
+        /// Given name.
+        #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "changed")]
+        first_name: Option<Option<Pii<String>>>,
+        /// Family name.
+        #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "changed")]
+        last_name: Option<Option<Pii<String>>>,
+        /// All settings, as they are now.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        settings: Option<Settings>,
+    },
+    /// Staff has shut the person out, for the time being.
+    UserSuspended {
+        /// What for.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        reason: Option<Pii<String>>,
+    },
+    /// The person may come in again.
+    UserReinstated {},
+    /// The person is a member of staff.
+    StaffGranted {},
+    /// The person is no member of staff any more.
+    StaffRevoked {},
     /// The account is gone, and with it all that is personal.
     UserDeleted {
         /// Whose account.
@@ -34,7 +66,46 @@ pub enum UserEvent {
     },
 }
 
-vocabulary!(UserEvent, kind = "user", UserSignedUp = 1, UserDeleted = 1);
+vocabulary!(
+    UserEvent,
+    kind = "user",
+    UserSignedUp = 1,
+    PasswordChanged = 1,
+    ProfileChanged = 1,
+    UserSuspended = 1,
+    UserReinstated = 1,
+    StaffGranted = 1,
+    StaffRevoked = 1,
+    UserDeleted = 1,
+);
+
+/// What a user has chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Who sees a meetup that the user organises, unless told.
+    pub meetup_visibility_default: Visibility,
+    /// A mail when a message mentions the user.
+    pub mail_on_mention: bool,
+    /// A mail when there is a meetup at a place that the user likes.
+    pub mail_on_meetup: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { meetup_visibility_default: Visibility::Private, mail_on_mention: true, mail_on_meetup: false }
+    }
+}
+
+/// Who sees something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Visibility {
+    /// Friends and invited people.
+    Private,
+    /// Everyone.
+    Public,
+}
 
 /// Who wanted an account gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,9 +126,14 @@ pub enum SuperuserEvent {
         /// Who.
         user_id: UserId,
     },
+    /// May no longer do everything.
+    SuperuserRevoked {
+        /// Who.
+        user_id: UserId,
+    },
 }
 
-vocabulary!(SuperuserEvent, kind = "superusers", SuperuserGranted = 1);
+vocabulary!(SuperuserEvent, kind = "superusers", SuperuserGranted = 1, SuperuserRevoked = 1);
 
 /// How user names and e-mail addresses are compared: two that differ only in case are one. Through capitals and back, since `ß` and `ς`
 /// have small forms that only their capitals bring together.

@@ -5,6 +5,7 @@
 //! slice's upcaster step by step up to today's.
 
 use cqrs_es::DomainEvent;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 /// A type of event and the newest schema version of its payload.
@@ -97,6 +98,15 @@ pub trait Vocabulary: DomainEvent + 'static {
         let today = (schema_version..known.schema_version).fold(stored, |value, version| Self::upcast(known.name, version, value));
         serde_json::from_value(Value::Object([(known.name.to_owned(), today)].into_iter().collect())).map_err(unreadable)
     }
+}
+
+/// Reads a member that is only there when it changed: `null` means that there is nothing any more. With `#[serde(default)]` a member
+/// that is missing reads as `None`.
+///
+/// # Errors
+/// The value is not of its type.
+pub fn changed<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// Ties an enum to its stream kind and its variants to their schema versions; with a function for upcasting where an

@@ -24,6 +24,7 @@ pub struct ReactionRow {
     like_id: ReactionId,
     pizzeria_id: PizzeriaId,
     reaction: Reaction,
+    #[serde(with = "service_kit::time")]
     at: DateTime<Utc>,
 }
 
@@ -39,7 +40,7 @@ static REACTIONS: Table = Table {
     columns: &[id("user_id"), id("pizza_id"), id("like_id"), id("pizzeria_id"), text("reaction"), time("at")],
     key: 2,
     owner: Some("user_id"),
-    indexes: &[&["pizza_id"], &["like_id"], &["user_id", "at"]],
+    indexes: &[&["pizza_id"], &["like_id"], &["user_id", "at"], &["at"]],
 };
 
 impl Row for ReactionRow {
@@ -180,7 +181,7 @@ impl Fold for Reactions {
                 self.reactions.need_owner(*user_id);
                 self.place_likes.need_owner(*user_id);
             }
-            Event::User(UserEvent::UserSignedUp { .. }) | Event::Superuser(_) | Event::Pizzeria(_) | Event::Pizza(_) => {}
+            Event::User(_) | Event::Superuser(_) | Event::Pizzeria(_) | Event::Pizza(_) => {}
         }
     }
 
@@ -201,7 +202,7 @@ impl Fold for Reactions {
                 (user_id, pizza_id, pizzeria_id, None)
             }
             Event::User(UserEvent::UserDeleted { user_id, .. }) => return self.forget(*user_id),
-            Event::User(UserEvent::UserSignedUp { .. }) | Event::Superuser(_) | Event::Pizzeria(_) | Event::Pizza(_) => return,
+            Event::User(_) | Event::Superuser(_) | Event::Pizzeria(_) | Event::Pizza(_) => return,
         };
         self.replace(&ReactionKey { user_id: *user_id, pizza_id: *pizza_id }, *pizzeria_id, now);
     }

@@ -23,6 +23,7 @@ pub struct PizzaRow {
     diet: Option<Diet>,
     approved: bool,
     deleted: bool,
+    #[serde(with = "service_kit::time")]
     created_at: DateTime<Utc>,
 }
 
@@ -47,7 +48,7 @@ static PIZZAS: Table = Table {
     ],
     key: 1,
     owner: None,
-    indexes: &[&["pizzeria_id"], &["created_at", "pizza_id"]],
+    indexes: &[&["pizzeria_id"], &["title"], &["created_at", "pizza_id"]],
 };
 
 impl Row for PizzaRow {
@@ -67,7 +68,7 @@ pub struct Pizzas {
 
 impl Fold for Pizzas {
     const VIEW: &'static View = &views::PIZZAS;
-    const TYPES: &'static [&'static str] = &["PizzaCreated", "PizzaApproved", "PizzaApprovalWithdrawn", "PizzaDeleted"];
+    const TYPES: &'static [&'static str] = &["PizzaCreated", "PizzaChanged", "PizzaApproved", "PizzaApprovalWithdrawn", "PizzaDeleted"];
     const TABLES: &'static [&'static Table] = &[&PIZZAS];
 
     fn need(&mut self, event: &Event, recorded: &Recorded) {
@@ -97,6 +98,18 @@ impl Fold for Pizzas {
                     created_at: recorded.recorded_at,
                 });
             }
+            Event::Pizza(PizzaEvent::PizzaChanged { title, description, thumbnail_url, diet }) => self.pizzas.change(&key, |row| {
+                if let Some(title) = title {
+                    row.title.clone_from(title);
+                }
+                if let Some(description) = description {
+                    row.description.clone_from(description);
+                }
+                if let Some(thumbnail_url) = thumbnail_url {
+                    row.thumbnail_url.clone_from(thumbnail_url);
+                }
+                row.diet = diet.unwrap_or(row.diet);
+            }),
             Event::Pizza(PizzaEvent::PizzaApproved {}) => self.pizzas.change(&key, |row| row.approved = true),
             Event::Pizza(PizzaEvent::PizzaApprovalWithdrawn { .. }) => self.pizzas.change(&key, |row| row.approved = false),
             Event::Pizza(PizzaEvent::PizzaDeleted { .. }) => self.pizzas.change(&key, |row| row.deleted = true),

@@ -23,6 +23,7 @@ pub struct PizzeriaRow {
     address: Option<String>,
     /// Gone with the owner's account.
     phone: Option<String>,
+    #[serde(with = "service_kit::time")]
     opened_at: DateTime<Utc>,
     closed: bool,
 }
@@ -46,7 +47,7 @@ static PIZZERIAS: Table = Table {
     ],
     key: 1,
     owner: Some("owner_id"),
-    indexes: &[&["owner_id"], &["opened_at", "pizzeria_id"]],
+    indexes: &[&["owner_id"], &["name"], &["opened_at", "pizzeria_id"]],
 };
 
 impl Row for PizzeriaRow {
@@ -70,16 +71,14 @@ pub struct Pizzerias {
 
 impl Fold for Pizzerias {
     const VIEW: &'static View = &views::PIZZERIAS;
-    const TYPES: &'static [&'static str] = &["PizzeriaOpened", "PizzeriaClosed", "UserDeleted"];
+    const TYPES: &'static [&'static str] = &["PizzeriaOpened", "PizzeriaChanged", "PizzeriaClosed", "UserDeleted"];
     const TABLES: &'static [&'static Table] = &[&PIZZERIAS];
 
     fn need(&mut self, event: &Event, recorded: &Recorded) {
         match event {
-            Event::Pizzeria(PizzeriaEvent::PizzeriaOpened { .. } | PizzeriaEvent::PizzeriaClosed { .. }) => {
-                self.pizzerias.need(key_of(recorded));
-            }
+            Event::Pizzeria(_) => self.pizzerias.need(key_of(recorded)),
             Event::User(UserEvent::UserDeleted { user_id, .. }) => self.pizzerias.need_owner(*user_id),
-            Event::User(UserEvent::UserSignedUp { .. }) | Event::Superuser(_) | Event::Pizza(_) | Event::Reaction(_) => {}
+            Event::User(_) | Event::Superuser(_) | Event::Pizza(_) | Event::Reaction(_) => {}
         }
     }
 
@@ -100,6 +99,17 @@ impl Fold for Pizzerias {
                     closed: false,
                 });
             }
+            Event::Pizzeria(PizzeriaEvent::PizzeriaChanged { name, address, phone }) => self.pizzerias.change(&key_of(recorded), |row| {
+                if let Some(name) = name {
+                    row.name.clone_from(name);
+                }
+                if let Some(address) = address {
+                    row.address = address.clear().cloned();
+                }
+                if let Some(phone) = phone {
+                    row.phone = phone.clear().cloned();
+                }
+            }),
             Event::Pizzeria(PizzeriaEvent::PizzeriaClosed { .. }) => {
                 self.pizzerias.change(&key_of(recorded), |row| row.closed = true);
             }
@@ -108,7 +118,7 @@ impl Fold for Pizzerias {
                 row.address = None;
                 row.phone = None;
             }),
-            Event::User(UserEvent::UserSignedUp { .. }) | Event::Superuser(_) | Event::Pizza(_) | Event::Reaction(_) => {}
+            Event::User(_) | Event::Superuser(_) | Event::Pizza(_) | Event::Reaction(_) => {}
         }
     }
 

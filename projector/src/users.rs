@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use event_log::Recorded;
-use events::{Event, Pii, SuperuserEvent, UserEvent, UserId};
+use events::{Event, Pii, SuperuserEvent, UserEvent, UserId, users::Visibility};
 use read_store::{View, views};
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
 use crate::{
     projection::Fold,
-    table::{Row, Rows, Table, id, text, time},
+    table::{Row, Rows, Table, flag, id, text, time},
 };
 
 /// An account. The one table where personal values of users stand.
@@ -22,6 +22,12 @@ pub struct UserRow {
     email: Option<String>,
     first_name: Option<String>,
     last_name: Option<String>,
+    meetup_visibility_default: Visibility,
+    mail_on_mention: bool,
+    mail_on_meetup: bool,
+    is_staff: bool,
+    is_active: bool,
+    #[serde(with = "service_kit::time")]
     joined_at: DateTime<Utc>,
 }
 
@@ -40,6 +46,11 @@ static USERS: Table = Table {
         text("email").or_null(),
         text("first_name").or_null(),
         text("last_name").or_null(),
+        text("meetup_visibility_default"),
+        flag("mail_on_mention"),
+        flag("mail_on_meetup"),
+        flag("is_staff"),
+        flag("is_active"),
         time("joined_at"),
     ],
     key: 1,
@@ -82,15 +93,25 @@ pub struct Users {
 
 impl Fold for Users {
     const VIEW: &'static View = &views::USERS;
-    const TYPES: &'static [&'static str] = &["UserSignedUp", "UserDeleted", "SuperuserGranted"];
+    const TYPES: &'static [&'static str] = &[
+        "UserSignedUp",
+        "ProfileChanged",
+        "UserSuspended",
+        "UserReinstated",
+        "StaffGranted",
+        "StaffRevoked",
+        "UserDeleted",
+        "SuperuserGranted",
+        "SuperuserRevoked",
+    ];
     const TABLES: &'static [&'static Table] = &[&USERS, &SUPERUSERS];
 
-    fn need(&mut self, event: &Event, _: &Recorded) {
+    fn need(&mut self, event: &Event, recorded: &Recorded) {
         match event {
-            Event::User(UserEvent::UserSignedUp { user_id, .. } | UserEvent::UserDeleted { user_id, .. }) => {
-                self.users.need(UserKey { user_id: *user_id });
+            Event::User(_) => self.users.need(key_of(recorded)),
+            Event::Superuser(SuperuserEvent::SuperuserGranted { user_id } | SuperuserEvent::SuperuserRevoked { user_id }) => {
+                self.superusers.need(UserKey { user_id: *user_id });
             }
-            Event::Superuser(SuperuserEvent::SuperuserGranted { user_id }) => self.superusers.need(UserKey { user_id: *user_id }),
             Event::Pizzeria(_) | Event::Pizza(_) | Event::Reaction(_) => {}
         }
     }
@@ -102,24 +123,11 @@ impl Fold for Users {
 
     fn apply(&mut self, event: &Event, recorded: &Recorded) {
         match event {
-            Event::User(UserEvent::UserSignedUp { user_id, username, email, first_name, last_name, .. }) => {
-                // Of the erased there is nothing to show; that they are gone comes later in this partition.
-                let Some(username) = username.clear() else { return };
-                let clear = |value: &Option<Pii<String>>| value.as_ref().and_then(Pii::clear).cloned();
-                self.users.put(UserRow {
-                    user_id: *user_id,
-                    username: username.clone(),
-                    username_key: events::users::fold(username),
-                    email: clear(email),
-                    first_name: clear(first_name),
-                    last_name: clear(last_name),
-                    joined_at: recorded.recorded_at,
-                });
-            }
-            Event::User(UserEvent::UserDeleted { user_id, .. }) => {
-                self.users.remove(&UserKey { user_id: *user_id });
-            }
+            Event::User(event) => self.apply_user(event, recorded),
             Event::Superuser(SuperuserEvent::SuperuserGranted { user_id }) => self.superusers.put(SuperuserRow { user_id: *user_id }),
+            Event::Superuser(SuperuserEvent::SuperuserRevoked { user_id }) => {
+                self.superusers.remove(&UserKey { user_id: *user_id });
+            }
             Event::Pizzeria(_) | Event::Pizza(_) | Event::Reaction(_) => {}
         }
     }
@@ -128,4 +136,58 @@ impl Fold for Users {
         self.users.store(db, Self::VIEW, generation).await?;
         self.superusers.store(db, Self::VIEW, generation).await
     }
+}
+
+impl Users {
+    fn apply_user(&mut self, event: &UserEvent, recorded: &Recorded) {
+        let key = key_of(recorded);
+        match event {
+            UserEvent::UserSignedUp { user_id, username, email, first_name, last_name, .. } => {
+                // Of the erased there is nothing to show; that they are gone comes later in this partition.
+                let Some(username) = username.clear() else { return };
+                self.users.put(UserRow {
+                    user_id: *user_id,
+                    username: username.clone(),
+                    username_key: events::users::fold(username),
+                    email: clear(email.as_ref()),
+                    first_name: clear(first_name.as_ref()),
+                    last_name: clear(last_name.as_ref()),
+                    meetup_visibility_default: Visibility::Private,
+                    mail_on_mention: true,
+                    mail_on_meetup: false,
+                    is_staff: false,
+                    is_active: true,
+                    joined_at: recorded.recorded_at,
+                });
+            }
+            UserEvent::PasswordChanged { .. } => {}
+            UserEvent::ProfileChanged { email, first_name, last_name, settings } => self.users.change(&key, |row| {
+                for (column, change) in [(&mut row.email, email), (&mut row.first_name, first_name), (&mut row.last_name, last_name)] {
+                    if let Some(value) = change {
+                        *column = clear(value.as_ref());
+                    }
+                }
+                if let Some(settings) = settings {
+                    row.meetup_visibility_default = settings.meetup_visibility_default;
+                    row.mail_on_mention = settings.mail_on_mention;
+                    row.mail_on_meetup = settings.mail_on_meetup;
+                }
+            }),
+            UserEvent::UserSuspended { .. } => self.users.change(&key, |row| row.is_active = false),
+            UserEvent::UserReinstated {} => self.users.change(&key, |row| row.is_active = true),
+            UserEvent::StaffGranted {} => self.users.change(&key, |row| row.is_staff = true),
+            UserEvent::StaffRevoked {} => self.users.change(&key, |row| row.is_staff = false),
+            UserEvent::UserDeleted { .. } => {
+                self.users.remove(&key);
+            }
+        }
+    }
+}
+
+fn key_of(recorded: &Recorded) -> UserKey {
+    UserKey { user_id: UserId(recorded.stream_id) }
+}
+
+fn clear(value: Option<&Pii<String>>) -> Option<String> {
+    value.and_then(Pii::clear).cloned()
 }

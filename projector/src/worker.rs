@@ -117,7 +117,8 @@ impl Worker {
         for alone in group {
             folded |= self.fold(&[alone], from, &batch).await;
         }
-        if folded { Step::Folded } else { Step::Blocked }
+        // Those that are ahead of what failed have something to do all the same.
+        if folded || self.tracks.iter().any(|track| behind(&track)) { Step::Folded } else { Step::Blocked }
     }
 
     /// Folds a batch into some projections, all or none. A failure of one that is alone is told and remembered.
@@ -135,6 +136,10 @@ impl Worker {
                     self.tracks[*i].failed_at = None;
                 }
                 true
+            }
+            // What comes before an event that cannot be read is folded all the same.
+            Err(FoldError::Unreadable { position, .. }) if group.len() == 1 && position > from + 1 => {
+                Box::pin(self.fold(group, from, &batch[..(position - from - 1) as usize])).await
             }
             Err(error) => {
                 if let [alone] = group {

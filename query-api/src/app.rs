@@ -16,6 +16,8 @@ use service_kit::{
 use sqlx::SqlitePool;
 use uuid::Uuid;
 
+use crate::pizzas::Shelf;
+
 /// How long a query waits for the rows that a token asks for.
 const WAIT: Duration = Duration::from_secs(2);
 /// How long a client may make it wait (`Prefer: wait=N`, RFC 7240, section 4.3).
@@ -30,6 +32,15 @@ pub struct App {
     pub identity: Identity,
     /// The start of links.
     pub public_url: PublicUrl,
+    pub(crate) shelf: Arc<Shelf>,
+}
+
+impl App {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(store: ReadStore, identity: Identity, public_url: PublicUrl) -> Self {
+        Self { store, identity, public_url, shelf: Arc::default() }
+    }
 }
 
 impl FromRef<App> for Identity {
@@ -39,11 +50,11 @@ impl FromRef<App> for Identity {
 }
 
 /// Who asks, and what their answer must include.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Reader {
     /// Who is logged in, if anybody.
     pub viewer: Option<Uuid>,
-    places: Vec<(u16, i64)>,
+    pub(crate) places: Vec<(u16, i64)>,
     wait: Duration,
 }
 

@@ -1,23 +1,27 @@
-//! Likes and dislikes: shown to the one who likes, and to nobody else.
+//! Likes and dislikes: shown to the one who likes, and to staff.
 
 use axum::{Json, Router, extract::State, routing::get};
 use chrono::{DateTime, Utc};
 use read_store::{
     View,
-    views::{PIZZAS, PIZZERIAS, REACTIONS},
+    views::{PIZZAS, PIZZERIAS, REACTIONS, USERS},
 };
 use serde::Serialize;
 use service_kit::{
     Problem, Slug,
     http::Id,
-    page::{Page, Paging},
+    page::{Listing, Page},
+    request,
 };
 use uuid::Uuid;
 
-use crate::app::{App, Reader};
+use crate::{
+    app::{App, Reader},
+    users::is_staff,
+};
 
 /// What an answer about likes is made of: those of pizzas that are gone are not shown.
-static VIEWS: [&View; 3] = [&REACTIONS, &PIZZAS, &PIZZERIAS];
+static VIEWS: [&View; 4] = [&REACTIONS, &PIZZAS, &PIZZERIAS, &USERS];
 
 /// The slice's routes.
 pub fn routes() -> Router<App> {
@@ -45,44 +49,90 @@ struct Like {
     pizza_id: Uuid,
     pizzeria_id: Uuid,
     reaction: String,
+    #[serde(serialize_with = "service_kit::time::serialize")]
     at: DateTime<Utc>,
 }
 
-/// Likes of a user, but for those of pizzas that are gone. A pizza whose partition is behind is not gone.
-macro_rules! likes_of_user {
-    ($columns:literal, $rest:literal) => {
+request! {
+    /// `GET /api/v1/likes`
+    pub struct Filter {
+        /// Of one user; only staff may ask for another's.
+        pub user_id: Option<Uuid>,
+        /// Of one pizza.
+        pub pizza_id: Option<Uuid>,
+        /// Of all pizzas of one place.
+        pub pizzeria_id: Option<Uuid>,
+    }
+}
+
+/// Likes, but for those of pizzas that are gone. A pizza whose partition is behind is not gone.
+macro_rules! likes {
+    ($columns:literal, $($rest:tt)*) => {
         concat!(
             "select ",
             $columns,
             " from {reactions} r
             left join {pizzas} p on p.pizza_id = r.pizza_id
             left join {pizzerias} z on z.pizzeria_id = r.pizzeria_id
-            where r.user_id = $1 and not coalesce(p.deleted, false) and not coalesce(z.closed, false) ",
-            $rest
+            where not coalesce(p.deleted, false) and not coalesce(z.closed, false) ",
+            $($rest)*
         )
     };
 }
 
 macro_rules! select_likes {
-    ($rest:literal) => {
-        likes_of_user!("r.like_id, r.user_id, r.pizza_id, r.pizzeria_id, r.reaction, r.at", $rest)
+    ($($rest:tt)*) => {
+        likes!("r.like_id, r.user_id, r.pizza_id, r.pizzeria_id, r.reaction, r.at", $($rest)*)
     };
 }
 
-const LIST: &str = select_likes!("order by r.at desc, r.pizza_id limit $2 offset $3");
-const BY_ID: &str = select_likes!("and r.like_id = $2");
-const OF_PIZZA: &str = select_likes!("and r.pizza_id = $2");
-/// Counts exactly up to 10,000; past that a page does not say.
-const COUNT: &str = concat!("select count(*) from (", likes_of_user!("1", "limit 10001"), ")");
+/// $1: the user, $2: the pizza, $3: the place. By user and by pizza there is an index to go by.
+macro_rules! filtered {
+    (by user) => {
+        "and r.user_id = $1 and ($2 is null or r.pizza_id = $2) and ($3 is null or r.pizzeria_id = $3) "
+    };
+    (by pizza) => {
+        "and $1 is null and r.pizza_id = $2 and ($3 is null or r.pizzeria_id = $3) "
+    };
+    (all) => {
+        "and $1 is null and $2 is null and ($3 is null or r.pizzeria_id = $3) "
+    };
+}
 
-async fn list(State(app): State<App>, reader: Reader, paging: Paging) -> Result<Json<Page<Like>>, Problem> {
+macro_rules! page {
+    ($($by:tt)*) => {
+        (
+            select_likes!(filtered!($($by)*), "order by r.at desc, r.pizza_id, r.user_id limit $4 offset $5"),
+            // Counts exactly up to 10,000; past that a page does not say.
+            concat!("select count(*) from (", likes!("1", filtered!($($by)*), "limit 10001"), ")"),
+        )
+    };
+}
+
+const BY_ID: &str = select_likes!("and r.user_id = $1 and r.like_id = $2");
+const OF_PIZZA: &str = select_likes!("and r.user_id = $1 and r.pizza_id = $2");
+
+/// One's own; staff sees everybody's.
+async fn list(State(app): State<App>, reader: Reader, Listing { filter, paging }: Listing<Filter>) -> Result<Json<Page<Like>>, Problem> {
     let viewer = reader.viewer.ok_or_else(|| Problem::new(Slug::Unauthenticated, "Missing authentication header"))?;
     let rows = reader.rows(&app, &VIEWS).await?;
-    let count = sqlx::query_scalar(rows.live.sql(COUNT)).bind(viewer).fetch_one(&rows.db).await?;
-    let list = sqlx::query_as(rows.live.sql(LIST)).bind(viewer).bind(paging.limit).bind(paging.offset);
-    let found: Vec<LikeRow> = list.fetch_all(&rows.db).await?;
+    let Filter { user_id, pizza_id, pizzeria_id } = filter;
+    let user_id = match user_id {
+        Some(user_id) if user_id == viewer => Some(viewer),
+        asked if is_staff(&rows, viewer).await? => asked,
+        None => Some(viewer),
+        Some(_) => return Err(Problem::new(Slug::PermissionDenied, "The likes of others are for staff.")),
+    };
+    let (list, count) = match (user_id, pizza_id) {
+        (Some(_), _) => page!(by user),
+        (None, Some(_)) => page!(by pizza),
+        (None, None) => page!(all),
+    };
+    let count = sqlx::query_scalar(rows.live.sql(count)).bind(user_id).bind(pizza_id).bind(pizzeria_id).fetch_one(&rows.db).await?;
+    let list = sqlx::query_as(rows.live.sql(list)).bind(user_id).bind(pizza_id).bind(pizzeria_id);
+    let found: Vec<LikeRow> = list.bind(paging.limit).bind(paging.offset).fetch_all(&rows.db).await?;
     let results = found.into_iter().map(|row| row.shown(&app)).collect();
-    Ok(Json(Page::new(results, count, paging, &app.public_url, "/api/v1/likes")))
+    Ok(Json(Page::new(results, count, &paging, &app.public_url)))
 }
 
 async fn one(State(app): State<App>, reader: Reader, Id(like_id): Id) -> Result<Json<Like>, Problem> {

@@ -38,7 +38,7 @@ impl Config {
         let store = self.stores.read().open(ReadStore::open(&self.stores.read().url)).await?;
         let identity = self.stores.identity().open(Identity::open(&self.stores.identity().url, &secrets, &public_url)).await?;
         tracing::info!(address = %listener.local_addr()?, "query-api listens");
-        run(App { store: store.clone(), identity: identity.clone(), public_url }, listener, shutdown).await?;
+        run(App::new(store.clone(), identity.clone(), public_url), listener, shutdown).await?;
         identity.close().await;
         store.close().await;
         Ok(())

@@ -60,6 +60,72 @@ impl<T: Field> Field for Option<T> {
     }
 }
 
+/// A member of a merge patch (RFC 7396) that may be taken away: left out it stays, `null` takes it away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Patch<T> {
+    /// As it is.
+    #[default]
+    Keep,
+    /// Nothing.
+    Clear,
+    /// This.
+    Set(T),
+}
+
+impl<T> Patch<T> {
+    /// What is wished, unless it stays: something, or nothing.
+    pub fn wish(self) -> Option<Option<T>> {
+        match self {
+            Self::Keep => None,
+            Self::Clear => Some(None),
+            Self::Set(value) => Some(Some(value)),
+        }
+    }
+}
+
+impl<T: Field> Field for Patch<T> {
+    fn read(value: &Value) -> Result<Self, Broken> {
+        if value.is_null() { Ok(Self::Clear) } else { T::read(value).map(Self::Set) }
+    }
+
+    fn absent() -> Result<Self, Broken> {
+        Ok(Self::Keep)
+    }
+}
+
+/// A member of a merge patch that is always there: left out it stays, `null` is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Change<T>(pub Option<T>);
+
+impl<T: Field> Field for Change<T> {
+    fn read(value: &Value) -> Result<Self, Broken> {
+        T::read(value).map(|value| Self(Some(value)))
+    }
+
+    fn absent() -> Result<Self, Broken> {
+        Ok(Self(None))
+    }
+}
+
+impl Field for bool {
+    fn read(value: &Value) -> Result<Self, Broken> {
+        value.as_bool().ok_or_else(|| Broken::new("wrong_type", "must be true or false"))
+    }
+}
+
+/// Reads a member that is an object with members of its own.
+///
+/// # Errors
+/// The rules that its members break, in one.
+pub fn nested<T: RequestBody>(value: &Value) -> Result<T, Broken> {
+    let Value::Object(members) = value else { return Err(Broken::new("wrong_type", "must be an object")) };
+    let mut fields = Fields { members: members.clone(), errors: vec![] };
+    T::read(&mut fields).ok_or_else(|| {
+        let told: Vec<_> = fields.errors.iter().map(|e| format!("{} {}", e.field, e.detail)).collect();
+        Broken::new("invalid", told.join("; "))
+    })
+}
+
 impl Field for Uuid {
     fn read(value: &Value) -> Result<Self, Broken> {
         value.as_str().and_then(hyphenated).ok_or_else(|| Broken::new("not_a_uuid", "must be a UUID"))
@@ -81,12 +147,32 @@ pub struct Fields {
 impl Fields {
     /// Reads one member; what is wrong with it is kept.
     pub fn take<T: Field>(&mut self, name: &str) -> Option<T> {
-        let read = self.members.get(name).map_or_else(T::absent, T::read);
+        let read = self.members.remove(name).as_ref().map_or_else(T::absent, T::read);
         read.map_err(|broken| self.errors.push(FieldError::new(name, broken.code, broken.detail))).ok()
     }
 }
 
-/// A body that is made of members.
+/// Reads the parameters of a query string: unlike members of a body, those that nobody asked for are refused.
+///
+/// # Errors
+/// 400: parameters break rules, are unknown, or come twice; all of them are named.
+pub(crate) fn parameters<T>(pairs: Vec<(String, String)>, read: impl FnOnce(&mut Fields) -> Option<T>) -> Result<T, Problem> {
+    let mut fields = Fields { members: Map::new(), errors: vec![] };
+    for (name, value) in pairs {
+        if fields.members.insert(name.clone(), Value::String(value)).is_some() {
+            fields.errors.push(FieldError::new(&name, "repeated", "must not come twice"));
+        }
+    }
+    let read = read(&mut fields);
+    let strangers = fields.members.keys().map(|name| FieldError::new(name, "unknown", "is not a parameter of this resource"));
+    fields.errors.extend(strangers);
+    match read {
+        Some(read) if fields.errors.is_empty() => Ok(read),
+        _ => Err(Problem::validation(fields.errors)),
+    }
+}
+
+/// A body, or a query string, that is made of members.
 pub trait RequestBody: Sized {
     /// Reads all members; `None` when any of them is broken.
     fn read(fields: &mut Fields) -> Option<Self>;
@@ -106,17 +192,18 @@ pub trait RequestBody: Sized {
     }
 }
 
-/// Declares a request body: a struct whose members are [`Field`]s.
+/// Declares a request body, or a query string: a struct whose members are [`Field`]s. A member that is called otherwise in the request
+/// says so: `title_startswith("title__startswith")`.
 #[macro_export]
 macro_rules! request {
-    ($(#[$doc:meta])* pub struct $name:ident { $($(#[$field_doc:meta])* pub $field:ident: $type:ty),* $(,)? }) => {
+    ($(#[$doc:meta])* pub struct $name:ident { $($(#[$field_doc:meta])* pub $field:ident $(($wire:literal))?: $type:ty),* $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Debug)]
         pub struct $name { $($(#[$field_doc])* pub $field: $type),* }
 
         impl $crate::fields::RequestBody for $name {
             fn read(fields: &mut $crate::fields::Fields) -> Option<Self> {
-                $(let $field = fields.take::<$type>(stringify!($field));)*
+                $(let $field = fields.take::<$type>([$($wire,)? stringify!($field)][0]);)*
                 Some(Self { $($field: $field?),* })
             }
         }
@@ -144,7 +231,8 @@ impl<S: Send + Sync, T: RequestBody> FromRequest<S> for Parsed<T> {
 
 fn is_json(headers: &HeaderMap) -> bool {
     let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    media.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+    let essence = media.split(';').next().unwrap_or_default().trim();
+    ["application/json", "application/merge-patch+json"].iter().any(|known| essence.eq_ignore_ascii_case(known))
 }
 
 #[cfg(test)]

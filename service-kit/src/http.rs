@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    net::SocketAddr,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
@@ -82,6 +83,20 @@ pub fn frame(routes: Router) -> Router {
         .layer(middleware::from_fn(around))
 }
 
+/// Marks routes that answer errors as `{"status": "error", "message": "…"}`, the way an older contract has them;
+/// `not_found` is what it says of the unknown.
+pub fn status_and_message<S: Clone + Send + Sync + 'static>(routes: Router<S>, not_found: &'static str) -> Router<S> {
+    routes.layer(MapResponseLayer::new(move |mut response: Response| {
+        response.extensions_mut().insert(StatusAndMessage { not_found });
+        response
+    }))
+}
+
+#[derive(Clone)]
+struct StatusAndMessage {
+    not_found: &'static str,
+}
+
 /// Runs what comes behind it in a task of its own: a client that hangs up cancels nothing half done.
 pub async fn detached(request: Request, next: Next) -> Response {
     match tokio::spawn(next.run(request)).await {
@@ -137,8 +152,12 @@ fn with_problem_body(response: Response, instance: &str, id: &RequestId) -> Resp
         let cause: &(dyn std::error::Error + 'static) = &**cause;
         tracing::error!(request_id = %id.0, slug = problem.slug.name(), error = cause, "a request failed");
     }
-    let mut answer = (status, Json(problem.body(instance, &id.0))).into_response();
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    let mut answer = if let Some(StatusAndMessage { not_found }) = parts.extensions.get() {
+        (status, Json(problem.older_body(not_found))).into_response()
+    } else {
+        let problem_json = [(header::CONTENT_TYPE, "application/problem+json")];
+        (status, problem_json, Json(problem.body(instance, &id.0))).into_response()
+    };
     for (name, value) in &parts.headers {
         if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH {
             answer.headers_mut().append(name, value.clone());
@@ -172,7 +191,8 @@ pub async fn livez() -> (StatusCode, &'static str) {
 /// The listener's own.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) -> std::io::Result<()> {
     let stopping = shutdown.clone();
-    let serving = axum::serve(listener, router).with_graceful_shutdown(async move { stopping.cancelled().await });
+    let serving = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(async move { stopping.cancelled().await });
     let deadline = async {
         shutdown.cancelled().await;
         tokio::time::sleep(DRAIN).await;

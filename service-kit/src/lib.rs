@@ -10,6 +10,7 @@
 //! | [`problem`] | errors as clients see them |
 //! | [`fields`] | request bodies: parsed once, at the edge, with every error named |
 //! | [`text`] | text that is valid by its type |
+//! | [`time`] | times as they are written, in answers and in rows
 //! | [`token`] | consistency tokens |
 //! | [`page`] | collections, a page at a time |
 //! | [`identity`] | passwords and sessions |
@@ -24,6 +25,7 @@ pub mod secrets;
 pub mod shutdown;
 pub mod telemetry;
 pub mod text;
+pub mod time;
 pub mod token;
 
 pub use problem::{Problem, Slug};

@@ -42,6 +42,8 @@ pub enum Slug {
     TooLarge,
     /// Not JSON.
     UnsupportedMediaType,
+    /// Too often; come back later.
+    RateLimited,
     /// Too many at once; come back later.
     Overloaded,
     /// A part is not there yet, or away.
@@ -74,6 +76,7 @@ impl Slug {
             Self::EpochChanged => "epoch-changed",
             Self::TooLarge => "too-large",
             Self::UnsupportedMediaType => "unsupported-media-type",
+            Self::RateLimited => "rate-limited",
             Self::Overloaded => "overloaded",
             Self::Unavailable => "unavailable",
             Self::Timeout => "timeout",
@@ -95,6 +98,7 @@ impl Slug {
             Self::Conflict | Self::UsernameTaken | Self::EmailTaken | Self::EpochChanged => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::Overloaded | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout | Self::ProjectionBehind => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -228,7 +232,19 @@ pub(crate) struct Body<'a> {
     request_id: &'a str,
 }
 
+#[derive(Serialize)]
+pub(crate) struct OlderBody<'a> {
+    status: &'static str,
+    message: &'a str,
+}
+
 impl Problem {
+    /// What an older contract calls an error.
+    pub(crate) fn older_body(&self, not_found: &'static str) -> OlderBody<'_> {
+        let message = if self.slug == Slug::NotFound { not_found } else { &self.detail };
+        OlderBody { status: "error", message }
+    }
+
     pub(crate) fn body<'a>(&'a self, instance: &'a str, request_id: &'a str) -> Body<'a> {
         let status = self.slug.status();
         Body {

@@ -45,7 +45,7 @@ impl Config {
         projector::prepare(&store).await?;
 
         let commands = command_api::App::new(log.clone(), identity.clone(), secrets.claim_key, public_url.clone(), self.settings);
-        let queries = query_api::App { store: store.clone(), identity, public_url: public_url.clone() };
+        let queries = query_api::App::new(store.clone(), identity, public_url.clone());
         let (workers, stop) = (TaskTracker::new(), CancellationToken::new());
         command_api::start_policies(&commands, &workers, &stop);
         let projecting = workers.spawn(projector::run(log.clone(), store.clone(), stop.clone()));

@@ -5,7 +5,7 @@ use axum::{
     extract::State,
     http::StatusCode,
     response::Response,
-    routing::{post, put},
+    routing::{delete, post, put},
 };
 use events::{
     PizzaId, PizzeriaId, ReactionId, UserId,
@@ -27,7 +27,7 @@ use crate::{
     executor::{Intent, Look},
     pizzas::Pizza,
     pizzerias::Pizzeria,
-    users,
+    users::{self, Account},
 };
 
 /// To which side.
@@ -60,7 +60,10 @@ request! {
 
 /// The slice's routes.
 pub fn routes() -> Router<App> {
-    Router::new().route("/api/v1/likes", post(post_like)).route("/api/v1/pizzas/{id}/reaction", put(put_reaction).delete(withdraw))
+    Router::new()
+        .route("/api/v1/likes", post(post_like))
+        .route("/api/v1/likes/{id}", delete(withdraw_like))
+        .route("/api/v1/pizzas/{id}/reaction", put(put_reaction).delete(withdraw))
 }
 
 async fn put_reaction(
@@ -81,8 +84,8 @@ async fn react(app: App, author: Author, pizza_id: PizzaId, reaction: Reaction) 
     let id = ReactionId::of(user_id, pizza_id);
     let done = app
         .execute::<Opinion, _, _>(&author.origin, id.0, |look| async move {
-            users::active(&look, user_id.0).await?;
-            let pizzeria_id = visible_pizza(&look, user_id, pizza_id).await?;
+            let account = users::active(&look, user_id.0).await?;
+            let pizzeria_id = visible_pizza(&look, &account, pizza_id).await?;
             Ok(Intent { command: Command::React { reaction, user_id, pizza_id, pizzeria_id }, subject: user_id.0 })
         })
         .await?;
@@ -95,24 +98,38 @@ async fn react(app: App, author: Author, pizza_id: PizzaId, reaction: Reaction) 
 }
 
 /// Where a pizza is baked that `user` may see.
-async fn visible_pizza(look: &Look, user: UserId, pizza_id: PizzaId) -> Result<PizzeriaId, Problem> {
+async fn visible_pizza(look: &Look, user: &Account, pizza_id: PizzaId) -> Result<PizzeriaId, Problem> {
     let gone = || Problem::new(Slug::Gone, "This pizza is off the card.");
     let (pizzeria_id, approved) = match look.find::<Pizza>(pizza_id.0).await?.map(|known| known.state) {
-        Some(Pizza::Listed { pizzeria_id, approved }) => (pizzeria_id, approved),
+        Some(Pizza::Listed { pizzeria_id, approved, .. }) => (pizzeria_id, approved),
         Some(Pizza::Deleted { .. }) => return Err(gone()),
         Some(Pizza::Unknown) | None => return Err(Problem::not_found()),
     };
     let Some(pizzeria) = look.find::<Pizzeria>(pizzeria_id.0).await? else { return Err(Problem::not_found()) };
     match pizzeria.state {
-        Pizzeria::Open { owner_id } if approved || owner_id == user || users::is_superuser(look, user.0).await? => Ok(pizzeria_id),
+        Pizzeria::Open { owner_id, .. } if approved || owner_id == user.user_id || users::is_staff(look, user).await? => Ok(pizzeria_id),
         Pizzeria::Closed { .. } => Err(gone()),
         Pizzeria::Open { .. } | Pizzeria::Unknown => Err(Problem::not_found()),
     }
 }
 
+/// By the like's own id: another's is nobody's.
+async fn withdraw_like(State(app): State<App>, author: Author, Id(id): Id) -> Result<Response, Problem> {
+    let user_id = author.session.subject;
+    let known = Look::new(&app).find::<Opinion>(id).await?;
+    match known.and_then(|known| known.state.about) {
+        Some((owner, pizza_id, _)) if owner.0 == user_id => withdraw_reaction(&app, &author, pizza_id).await,
+        Some(_) | None => Err(Problem::not_found()),
+    }
+}
+
 async fn withdraw(State(app): State<App>, author: Author, Id(pizza_id): Id) -> Result<Response, Problem> {
+    withdraw_reaction(&app, &author, PizzaId(pizza_id)).await
+}
+
+async fn withdraw_reaction(app: &App, author: &Author, pizza_id: PizzaId) -> Result<Response, Problem> {
     let user_id = UserId(author.session.subject);
-    let id = ReactionId::of(user_id, PizzaId(pizza_id));
+    let id = ReactionId::of(user_id, pizza_id);
     let done = app
         .execute::<Opinion, _, _>(&author.origin, id.0, |look| async move {
             users::active(&look, user_id.0).await?;

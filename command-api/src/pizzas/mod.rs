@@ -16,23 +16,55 @@ use serde::{Deserialize, Serialize};
 use service_kit::{Problem, Slug};
 
 use crate::executor::{Decider, forward};
-use PizzaEvent::{PizzaApprovalWithdrawn, PizzaApproved, PizzaCreated, PizzaDeleted};
+use PizzaEvent::{PizzaApprovalWithdrawn, PizzaApproved, PizzaChanged, PizzaCreated, PizzaDeleted};
 
 pub use http::routes;
 
 /// The links "pizza on the card of this pizzeria".
 pub const OF_PIZZERIA: &str = "pizza_of_pizzeria";
 
+/// What is on the card.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Details {
+    /// Its name.
+    pub title: String,
+    /// What is on it.
+    pub description: String,
+    /// A picture.
+    pub thumbnail_url: Option<String>,
+    /// What it is free of.
+    pub diet: Option<Diet>,
+}
+
+/// What is to be different; what is kept is left out.
+#[derive(Clone, Debug, Default)]
+pub struct DetailsChange {
+    /// Its name.
+    pub title: Option<String>,
+    /// What is on it.
+    pub description: Option<String>,
+    /// A picture.
+    pub thumbnail_url: Option<Option<String>>,
+    /// What it is free of.
+    pub diet: Option<Option<Diet>>,
+}
+
 /// What can be done to a pizza.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// Put it on the card.
-    Create {
-        /// What it is.
-        pizza: NewPizza,
-        /// Whether everyone may see it at once.
+    /// Put it on the card, or, if it is there already, say all of it anew.
+    Put {
+        /// Which.
+        pizza_id: PizzaId,
+        /// Where it is baked.
+        pizzeria_id: PizzeriaId,
+        /// All of it.
+        details: Details,
+        /// Whether everyone may see it at once, if it is new.
         approve: bool,
     },
+    /// Say something else about it.
+    Change(DetailsChange),
     /// Let everyone see it.
     Approve,
     /// Let only owner and staff see it.
@@ -49,32 +81,15 @@ pub enum Command {
     },
 }
 
-/// A pizza to be put on a card.
-#[derive(Clone, Debug)]
-pub struct NewPizza {
-    /// Which.
-    pub pizza_id: PizzaId,
-    /// Where it is baked.
-    pub pizzeria_id: PizzeriaId,
-    /// Its name on the card.
-    pub title: String,
-    /// What is on it.
-    pub description: String,
-    /// A picture.
-    pub thumbnail_url: Option<String>,
-    /// What it is free of.
-    pub diet: Option<Diet>,
-}
-
 /// Why it cannot be done.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// There is no such pizza.
     #[error("there is no such pizza")]
     Unknown,
-    /// The id is in use.
-    #[error("there is a pizza with this id")]
-    Exists,
+    /// A pizza stays where it is baked.
+    #[error("a pizza does not move to another pizzeria")]
+    Moved,
     /// It is off the card.
     #[error("the pizza is deleted")]
     Deleted,
@@ -92,6 +107,8 @@ pub enum Pizza {
         pizzeria_id: PizzeriaId,
         /// Whether everyone may see it.
         approved: bool,
+        /// What is on the card.
+        details: Details,
     },
     /// Off the card.
     Deleted {
@@ -114,11 +131,21 @@ impl Pizza {
 impl Decider for Pizza {
     fn decide(&self, command: Command) -> Result<Vec<PizzaEvent>, Error> {
         match (command, self) {
-            (Command::Create { pizza, approve }, Self::Unknown) => Ok(create(pizza, approve)),
-            (Command::Create { .. }, Self::Listed { .. } | Self::Deleted { .. }) => Err(Error::Exists),
+            (Command::Put { pizza_id, pizzeria_id, details, approve }, Self::Unknown) => {
+                Ok(create(pizza_id, pizzeria_id, details, approve))
+            }
+            (Command::Put { pizzeria_id: elsewhere, .. }, Self::Listed { pizzeria_id, .. }) if elsewhere != *pizzeria_id => {
+                Err(Error::Moved)
+            }
+            (Command::Put { details: whole, .. }, Self::Listed { details, .. }) => Ok(details.changed(whole.into()).into_iter().collect()),
+            (Command::Change(change), Self::Listed { details, .. }) => Ok(details.changed(change).into_iter().collect()),
 
-            (Command::Approve | Command::WithdrawApproval { .. } | Command::Delete { .. }, Self::Unknown) => Err(Error::Unknown),
-            (Command::Approve | Command::WithdrawApproval { .. }, Self::Deleted { .. }) => Err(Error::Deleted),
+            (Command::Change(_) | Command::Approve | Command::WithdrawApproval { .. } | Command::Delete { .. }, Self::Unknown) => {
+                Err(Error::Unknown)
+            }
+            (Command::Put { .. } | Command::Change(_) | Command::Approve | Command::WithdrawApproval { .. }, Self::Deleted { .. }) => {
+                Err(Error::Deleted)
+            }
             (Command::Delete { .. }, Self::Deleted { .. }) => Ok(vec![]),
 
             (Command::Approve, Self::Listed { approved: true, .. }) => Ok(vec![]),
@@ -134,15 +161,34 @@ impl Decider for Pizza {
         match event {
             PizzaCreated { pizzeria_id, .. } => link(*pizzeria_id, true),
             PizzaDeleted { .. } => self.pizzeria().map_or(vec![], |pizzeria_id| link(pizzeria_id, false)),
-            PizzaApproved {} | PizzaApprovalWithdrawn { .. } => vec![],
+            PizzaChanged { .. } | PizzaApproved {} | PizzaApprovalWithdrawn { .. } => vec![],
         }
     }
 }
 
-fn create(pizza: NewPizza, approve: bool) -> Vec<PizzaEvent> {
-    let NewPizza { pizza_id, pizzeria_id, title, description, thumbnail_url, diet } = pizza;
+fn create(pizza_id: PizzaId, pizzeria_id: PizzeriaId, details: Details, approve: bool) -> Vec<PizzaEvent> {
+    let Details { title, description, thumbnail_url, diet } = details;
     let created = PizzaCreated { pizza_id, pizzeria_id, title, description, thumbnail_url, diet };
     if approve { vec![created, PizzaApproved {}] } else { vec![created] }
+}
+
+impl From<Details> for DetailsChange {
+    fn from(all: Details) -> Self {
+        let Details { title, description, thumbnail_url, diet } = all;
+        Self { title: Some(title), description: Some(description), thumbnail_url: Some(thumbnail_url), diet: Some(diet) }
+    }
+}
+
+impl Details {
+    /// What of a change is a change.
+    fn changed(&self, change: DetailsChange) -> Option<PizzaEvent> {
+        let title = change.title.filter(|title| *title != self.title);
+        let description = change.description.filter(|description| *description != self.description);
+        let thumbnail_url = change.thumbnail_url.filter(|url| *url != self.thumbnail_url);
+        let diet = change.diet.filter(|diet| *diet != self.diet);
+        let any = title.is_some() || description.is_some() || thumbnail_url.is_some() || diet.is_some();
+        any.then_some(PizzaChanged { title, description, thumbnail_url, diet })
+    }
 }
 
 impl Aggregate for Pizza {
@@ -157,13 +203,25 @@ impl Aggregate for Pizza {
     }
 
     fn apply(&mut self, event: PizzaEvent) {
-        *self = match (event, self.pizzeria()) {
-            (PizzaCreated { pizzeria_id, .. }, _) => Self::Listed { pizzeria_id, approved: false },
-            (PizzaApproved {}, Some(pizzeria_id)) => Self::Listed { pizzeria_id, approved: true },
-            (PizzaApprovalWithdrawn { .. }, Some(pizzeria_id)) => Self::Listed { pizzeria_id, approved: false },
-            (PizzaDeleted { .. }, Some(pizzeria_id)) => Self::Deleted { pizzeria_id },
-            (PizzaApproved {} | PizzaApprovalWithdrawn { .. } | PizzaDeleted { .. }, None) => Self::Unknown,
-        };
+        match (event, &mut *self) {
+            (PizzaCreated { pizzeria_id, title, description, thumbnail_url, diet, .. }, _) => {
+                let details = Details { title, description, thumbnail_url, diet };
+                *self = Self::Listed { pizzeria_id, approved: false, details };
+            }
+            (PizzaChanged { title, description, thumbnail_url, diet }, Self::Listed { details, .. }) => {
+                details.title = title.unwrap_or_else(|| std::mem::take(&mut details.title));
+                details.description = description.unwrap_or_else(|| std::mem::take(&mut details.description));
+                details.thumbnail_url = thumbnail_url.unwrap_or_else(|| details.thumbnail_url.take());
+                details.diet = diet.unwrap_or(details.diet);
+            }
+            (PizzaApproved {}, Self::Listed { approved, .. }) => *approved = true,
+            (PizzaApprovalWithdrawn { .. }, Self::Listed { approved, .. }) => *approved = false,
+            (PizzaDeleted { .. }, Self::Listed { pizzeria_id, .. }) => *self = Self::Deleted { pizzeria_id: *pizzeria_id },
+            (
+                PizzaChanged { .. } | PizzaApproved {} | PizzaApprovalWithdrawn { .. } | PizzaDeleted { .. },
+                Self::Unknown | Self::Deleted { .. },
+            ) => {}
+        }
     }
 }
 
@@ -171,7 +229,7 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::Unknown => Self::not_found(),
-            Error::Exists => Self::new(Slug::Conflict, "There is a pizza with this id."),
+            Error::Moved => Self::new(Slug::Conflict, "A pizza stays where it is baked: its pizzeria_id never changes."),
             Error::Deleted => Self::new(Slug::Gone, "This pizza is off the card."),
         }
     }

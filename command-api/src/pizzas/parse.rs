@@ -1,13 +1,15 @@
 //! What may stand on a card.
 
-use events::{PizzeriaId, pizzas::Diet};
+use events::pizzas::Diet;
 use serde_json::Value;
 use service_kit::{
-    fields::{Broken, Field},
+    fields::{Broken, Change, Field, Patch},
     request,
     text::Text,
 };
 use uuid::Uuid;
+
+use super::{Details, DetailsChange};
 
 /// What it is called.
 pub type Title = Text<1, 120>;
@@ -45,18 +47,32 @@ impl Field for DietField {
 }
 
 request! {
-    /// `POST /api/v1/pizzas`
-    pub struct CreatePizza {
+    /// `POST /api/v1/pizzas`, `PUT /api/v1/pizzas/{id}`
+    pub struct WholePizza {
         /// Its name on the card.
         pub title: Title,
         /// What is on it.
         pub description: Description,
-        /// Where it is baked; may be left out by an owner of exactly one place.
+        /// Where it is baked; may be left out by an owner of exactly one place, and of a pizza that is there already.
         pub pizzeria_id: Option<Uuid>,
         /// A picture.
         pub thumbnail_url: Option<ThumbnailUrl>,
         /// What it is free of.
         pub diet: Option<DietField>,
+    }
+}
+
+request! {
+    /// `PATCH /api/v1/pizzas/{id}` (RFC 7396)
+    pub struct PizzaPatch {
+        /// Its name on the card.
+        pub title: Change<Title>,
+        /// What is on it.
+        pub description: Change<Description>,
+        /// A picture.
+        pub thumbnail_url: Patch<ThumbnailUrl>,
+        /// What it is free of.
+        pub diet: Patch<DietField>,
     }
 }
 
@@ -68,17 +84,24 @@ request! {
     }
 }
 
-impl CreatePizza {
-    /// With the place that was found for it.
-    #[must_use]
-    pub fn at(self, pizza_id: events::PizzaId, pizzeria_id: PizzeriaId) -> super::NewPizza {
-        super::NewPizza {
-            pizza_id,
-            pizzeria_id,
-            title: self.title.into(),
-            description: self.description.into(),
-            thumbnail_url: self.thumbnail_url.map(Into::into),
-            diet: self.diet.map(|DietField(diet)| diet),
+impl From<WholePizza> for Details {
+    fn from(pizza: WholePizza) -> Self {
+        Self {
+            title: pizza.title.into(),
+            description: pizza.description.into(),
+            thumbnail_url: pizza.thumbnail_url.map(Into::into),
+            diet: pizza.diet.map(|DietField(diet)| diet),
+        }
+    }
+}
+
+impl From<PizzaPatch> for DetailsChange {
+    fn from(patch: PizzaPatch) -> Self {
+        Self {
+            title: patch.title.0.map(Into::into),
+            description: patch.description.0.map(Into::into),
+            thumbnail_url: patch.thumbnail_url.wish().map(|url| url.map(Into::into)),
+            diet: patch.diet.wish().map(|diet| diet.map(|DietField(diet)| diet)),
         }
     }
 }

@@ -7,12 +7,12 @@ mod tests;
 
 use cqrs_es::{Aggregate, event_sink::EventSink};
 use event_log::LinkChange;
-use events::{PizzeriaEvent, PizzeriaId, UserId, pizzerias::PizzeriaClosure};
+use events::{Pii, PizzeriaEvent, PizzeriaId, UserId, pizzerias::PizzeriaClosure};
 use serde::{Deserialize, Serialize};
-use service_kit::{Problem, Slug, text::Text};
+use service_kit::{Problem, Slug};
 
 use crate::executor::{Decider, forward};
-use PizzeriaEvent::{PizzeriaClosed, PizzeriaOpened};
+use PizzeriaEvent::{PizzeriaChanged, PizzeriaClosed, PizzeriaOpened};
 
 pub use http::routes;
 
@@ -22,24 +22,44 @@ pub const OF_OWNER: &str = "pizzeria_of_owner";
 /// How many places one owner may have.
 pub const MAX_PER_OWNER: usize = 50;
 
+/// What is known of a place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Details {
+    /// May be empty.
+    pub name: String,
+    /// Where it is.
+    pub address: Pii<String>,
+    /// How to call it.
+    pub phone: Pii<String>,
+}
+
+/// What is to be different; what is kept is left out.
+#[derive(Clone, Debug, Default)]
+pub struct DetailsChange {
+    /// May be empty.
+    pub name: Option<String>,
+    /// Where it is.
+    pub address: Option<Pii<String>>,
+    /// How to call it.
+    pub phone: Option<Pii<String>>,
+}
+
 /// What can be done to a place.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// Present it.
-    Open {
+    /// Present it, or, if it is presented already, say all of it anew.
+    Put {
         /// Which.
         pizzeria_id: PizzeriaId,
-        /// Whose.
+        /// Whose, if it is new.
         owner_id: UserId,
         /// How many the owner has already.
         owned: usize,
-        /// May be empty.
-        name: Text<0, 120>,
-        /// Where it is.
-        address: Text<1, 512>,
-        /// How to call it.
-        phone: Text<1, 40>,
+        /// All of it.
+        details: Details,
     },
+    /// Say something else about it.
+    Change(DetailsChange),
     /// End it.
     Close {
         /// Who or what wants it.
@@ -53,9 +73,9 @@ pub enum Error {
     /// There is no such place.
     #[error("there is no such pizzeria")]
     Unknown,
-    /// The id is in use.
-    #[error("there is a pizzeria with this id")]
-    Exists,
+    /// It is gone.
+    #[error("the pizzeria is closed")]
+    Closed,
     /// The owner has as many as one may have.
     #[error("the owner has {MAX_PER_OWNER} pizzerias already")]
     TooMany,
@@ -71,6 +91,8 @@ pub enum Pizzeria {
     Open {
         /// Whose.
         owner_id: UserId,
+        /// What is known of it.
+        details: Details,
     },
     /// Gone.
     Closed {
@@ -84,7 +106,7 @@ impl Pizzeria {
     #[must_use]
     pub fn owner(&self) -> Option<UserId> {
         match self {
-            Self::Open { owner_id } | Self::Closed { owner_id } => Some(*owner_id),
+            Self::Open { owner_id, .. } | Self::Closed { owner_id } => Some(*owner_id),
             Self::Unknown => None,
         }
     }
@@ -93,16 +115,18 @@ impl Pizzeria {
 impl Decider for Pizzeria {
     fn decide(&self, command: Command) -> Result<Vec<PizzeriaEvent>, Error> {
         match (command, self) {
-            (Command::Open { .. }, Self::Open { .. } | Self::Closed { .. }) => Err(Error::Exists),
-            (Command::Open { owned, .. }, Self::Unknown) if owned >= MAX_PER_OWNER => Err(Error::TooMany),
-            (Command::Open { pizzeria_id, owner_id, name, address, phone, .. }, Self::Unknown) => Ok(vec![PizzeriaOpened {
-                pizzeria_id,
-                owner_id,
-                name: name.into(),
-                address: String::from(address).into(),
-                phone: String::from(phone).into(),
-            }]),
-            (Command::Close { .. }, Self::Unknown) => Err(Error::Unknown),
+            (Command::Put { owned, .. }, Self::Unknown) if owned >= MAX_PER_OWNER => Err(Error::TooMany),
+            (Command::Put { pizzeria_id, owner_id, details, .. }, Self::Unknown) => {
+                let Details { name, address, phone } = details;
+                Ok(vec![PizzeriaOpened { pizzeria_id, owner_id, name, address, phone }])
+            }
+            (Command::Put { details: Details { name, address, phone }, .. }, Self::Open { details, .. }) => {
+                let all = DetailsChange { name: Some(name), address: Some(address), phone: Some(phone) };
+                Ok(details.changed(all).into_iter().collect())
+            }
+            (Command::Change(change), Self::Open { details, .. }) => Ok(details.changed(change).into_iter().collect()),
+            (Command::Change(_) | Command::Close { .. }, Self::Unknown) => Err(Error::Unknown),
+            (Command::Put { .. } | Command::Change(_), Self::Closed { .. }) => Err(Error::Closed),
             (Command::Close { .. }, Self::Closed { .. }) => Ok(vec![]),
             (Command::Close { reason }, Self::Open { .. }) => Ok(vec![PizzeriaClosed { reason }]),
         }
@@ -112,8 +136,20 @@ impl Decider for Pizzeria {
         let link = |owner: UserId, present| vec![LinkChange { kind: OF_OWNER, key: owner.0, present }];
         match event {
             PizzeriaOpened { owner_id, .. } => link(*owner_id, true),
+            PizzeriaChanged { .. } => vec![],
             PizzeriaClosed { .. } => self.owner().map_or(vec![], |owner_id| link(owner_id, false)),
         }
+    }
+}
+
+impl Details {
+    /// What of a change is a change.
+    fn changed(&self, change: DetailsChange) -> Option<PizzeriaEvent> {
+        let name = change.name.filter(|name| *name != self.name);
+        let address = change.address.filter(|address| *address != self.address);
+        let phone = change.phone.filter(|phone| *phone != self.phone);
+        let any = name.is_some() || address.is_some() || phone.is_some();
+        any.then_some(PizzeriaChanged { name, address, phone })
     }
 }
 
@@ -129,11 +165,18 @@ impl Aggregate for Pizzeria {
     }
 
     fn apply(&mut self, event: PizzeriaEvent) {
-        *self = match (event, self.owner()) {
-            (PizzeriaOpened { owner_id, .. }, _) => Self::Open { owner_id },
-            (PizzeriaClosed { .. }, Some(owner_id)) => Self::Closed { owner_id },
-            (PizzeriaClosed { .. }, None) => Self::Unknown,
-        };
+        match (event, &mut *self) {
+            (PizzeriaOpened { owner_id, name, address, phone, .. }, _) => {
+                *self = Self::Open { owner_id, details: Details { name, address, phone } };
+            }
+            (PizzeriaChanged { name, address, phone }, Self::Open { details, .. }) => {
+                details.name = name.unwrap_or_else(|| std::mem::take(&mut details.name));
+                details.address = address.unwrap_or_else(|| details.address.clone());
+                details.phone = phone.unwrap_or_else(|| details.phone.clone());
+            }
+            (PizzeriaClosed { .. }, Self::Open { owner_id, .. }) => *self = Self::Closed { owner_id: *owner_id },
+            (PizzeriaChanged { .. } | PizzeriaClosed { .. }, Self::Unknown | Self::Closed { .. }) => {}
+        }
     }
 }
 
@@ -141,7 +184,7 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::Unknown => Self::not_found(),
-            Error::Exists => Self::new(Slug::Conflict, "There is a pizzeria with this id."),
+            Error::Closed => Self::new(Slug::Gone, "This pizzeria is closed."),
             Error::TooMany => Self::new(Slug::Conflict, format!("You have {MAX_PER_OWNER} pizzerias already, and may not have more.")),
         }
     }

@@ -7,8 +7,8 @@ use service_kit::{Problem, Slug, fields::RequestBody};
 use uuid::Uuid;
 
 use super::{
+    accounts::open_account,
     active,
-    http::open_account,
     parse::SignUp,
     superusers::{Command, Error, Superusers},
 };

@@ -1,29 +1,44 @@
 //! Accounts.
 
+mod accounts;
+mod attempts;
 mod create_superuser;
-mod http;
 pub mod parse;
+pub mod passwords;
 pub mod policy;
+mod sessions;
+mod staff;
 pub mod superusers;
 #[cfg(test)]
 mod tests;
 
+use axum::Router;
 use cqrs_es::{Aggregate, event_sink::EventSink};
-use events::{Pii, UserEvent, UserId, ids::CredentialId, users::UserDeletion};
+use events::{
+    Pii, UserEvent, UserId,
+    ids::CredentialId,
+    users::{Settings, UserDeletion},
+};
 use serde::{Deserialize, Serialize};
-use service_kit::{Problem, Slug};
+use service_kit::{Problem, Slug, fields::Patch};
 use uuid::Uuid;
 
 use crate::{
+    App,
     executor::{Decider, Known, Look, forward},
     names::{Name, NameChange, NameKind},
 };
-use UserEvent::{UserDeleted, UserSignedUp};
+use UserEvent::{PasswordChanged, ProfileChanged, StaffGranted, StaffRevoked, UserDeleted, UserReinstated, UserSignedUp, UserSuspended};
 
+pub(crate) use attempts::Attempts;
 pub use create_superuser::create_superuser;
-pub use http::routes;
-use parse::{Email, PersonName, Username};
+use parse::{Email, PersonName, SettingsChange, Username};
 use superusers::Superusers;
+
+/// The slice's routes.
+pub fn routes() -> Router<App> {
+    accounts::routes().merge(sessions::routes()).merge(staff::routes())
+}
 
 /// What can be done to an account.
 #[derive(Clone, Debug)]
@@ -43,6 +58,27 @@ pub enum Command {
         /// Family name.
         last_name: Option<PersonName<150>>,
     },
+    /// Use another password from now on.
+    ChangePassword {
+        /// The new password's hash, stored already.
+        credential_id: CredentialId,
+    },
+    /// Say something else about oneself.
+    ChangeProfile(ProfileChange),
+    /// Shut the person out.
+    Suspend {
+        /// What for.
+        reason: Option<String>,
+        /// Superusers are not suspended: their rights are revoked first.
+        is_superuser: bool,
+    },
+    /// Let the person in again.
+    Reinstate,
+    /// Make the person a member of staff, or no member any more.
+    SetStaff {
+        /// Which.
+        is_staff: bool,
+    },
     /// End it.
     Delete {
         /// Who wants it.
@@ -50,6 +86,19 @@ pub enum Command {
         /// Superusers are not deleted: their rights are revoked first.
         is_superuser: bool,
     },
+}
+
+/// What is to be different; what is kept is left out.
+#[derive(Clone, Debug, Default)]
+pub struct ProfileChange {
+    /// Unique.
+    pub email: Patch<Email>,
+    /// Given name.
+    pub first_name: Patch<PersonName<30>>,
+    /// Family name.
+    pub last_name: Patch<PersonName<150>>,
+    /// Single settings.
+    pub settings: Option<SettingsChange>,
 }
 
 /// Why it cannot be done.
@@ -96,6 +145,12 @@ pub struct Account {
     pub first_name: Option<Pii<String>>,
     /// Family name.
     pub last_name: Option<Pii<String>>,
+    /// As chosen.
+    pub settings: Settings,
+    /// Whether the person is a member of staff.
+    pub is_staff: bool,
+    /// Whether the person is shut out.
+    pub suspended: bool,
 }
 
 impl Decider for User {
@@ -110,30 +165,93 @@ impl Decider for User {
                 last_name: last_name.map(|name| String::from(name).into()),
             }]),
             (Command::SignUp { .. }, Self::Active(_)) => Err(Error::Exists),
-            (Command::SignUp { .. }, Self::Deleted) => Err(Error::Deleted),
-            (Command::Delete { .. }, Self::Unknown) => Err(Error::Unknown),
             (Command::Delete { .. }, Self::Deleted) => Ok(vec![]),
-            (Command::Delete { is_superuser: true, .. }, Self::Active(_)) => Err(Error::Superuser),
-            (Command::Delete { reason, .. }, Self::Active(account)) => Ok(vec![UserDeleted { user_id: account.user_id, reason }]),
+            (_, Self::Unknown) => Err(Error::Unknown),
+            (_, Self::Deleted) => Err(Error::Deleted),
+            (command, Self::Active(account)) => account.decide(command),
         }
     }
 
-    /// Names are taken at sign-up and given back at the end.
+    /// Names are taken at sign-up, exchanged when the address changes, and given back at the end.
     fn names(&self, event: &UserEvent) -> Vec<NameChange> {
+        match (event, self) {
+            (UserSignedUp { username, email, .. }, _) => names(username, email.as_ref()).map(NameChange::Take).collect(),
+            (ProfileChanged { email: Some(after), .. }, Self::Active(before)) => {
+                let before = before.email.iter().filter_map(email_name).map(NameChange::GiveBack);
+                before.chain(after.iter().filter_map(email_name).map(NameChange::Take)).collect()
+            }
+            (UserDeleted { .. }, Self::Active(account)) => {
+                names(&account.username, account.email.as_ref()).map(NameChange::GiveBack).collect()
+            }
+            (
+                PasswordChanged { .. }
+                | ProfileChanged { .. }
+                | UserSuspended { .. }
+                | UserReinstated {}
+                | StaffGranted {}
+                | StaffRevoked {}
+                | UserDeleted { .. },
+                _,
+            ) => vec![],
+        }
+    }
+}
+
+impl Account {
+    fn decide(&self, command: Command) -> Result<Vec<UserEvent>, Error> {
+        let once = |already: bool, event: UserEvent| if already { vec![] } else { vec![event] };
+        match command {
+            Command::SignUp { .. } => Err(Error::Exists),
+            Command::ChangePassword { credential_id } => Ok(once(self.credential_id == credential_id, PasswordChanged { credential_id })),
+            Command::ChangeProfile(change) => Ok(self.changed(change).into_iter().collect()),
+            Command::Suspend { is_superuser: true, .. } | Command::Delete { is_superuser: true, .. } => Err(Error::Superuser),
+            Command::Suspend { reason, .. } => Ok(once(self.suspended, UserSuspended { reason: reason.map(Into::into) })),
+            Command::Reinstate => Ok(once(!self.suspended, UserReinstated {})),
+            Command::SetStaff { is_staff: true } => Ok(once(self.is_staff, StaffGranted {})),
+            Command::SetStaff { is_staff: false } => Ok(once(!self.is_staff, StaffRevoked {})),
+            Command::Delete { reason, .. } => Ok(vec![UserDeleted { user_id: self.user_id, reason }]),
+        }
+    }
+
+    /// What of a change is a change.
+    fn changed(&self, change: ProfileChange) -> Option<UserEvent> {
+        fn personal<T: Into<String>>(wish: Patch<T>, now: Option<&Pii<String>>) -> Option<Option<Pii<String>>> {
+            let wanted = wish.wish()?.map(Into::into).filter(|text| !text.is_empty()).map(Pii::Clear);
+            (wanted.as_ref() != now).then_some(wanted)
+        }
+        let email = personal(change.email, self.email.as_ref());
+        let first_name = personal(change.first_name, self.first_name.as_ref());
+        let last_name = personal(change.last_name, self.last_name.as_ref());
+        let settings = change.settings.map(|change| change.of(self.settings)).filter(|settings| *settings != self.settings);
+        let any = email.is_some() || first_name.is_some() || last_name.is_some() || settings.is_some();
+        any.then_some(ProfileChanged { email, first_name, last_name, settings })
+    }
+
+    fn apply(&mut self, event: UserEvent) {
         match event {
-            UserSignedUp { username, email, .. } => names(username, email.as_ref()).map(NameChange::Take).collect(),
-            UserDeleted { .. } => match self {
-                Self::Active(account) => names(&account.username, account.email.as_ref()).map(NameChange::GiveBack).collect(),
-                Self::Unknown | Self::Deleted => vec![],
-            },
+            PasswordChanged { credential_id } => self.credential_id = credential_id,
+            ProfileChanged { email, first_name, last_name, settings } => {
+                self.email = email.unwrap_or_else(|| self.email.take());
+                self.first_name = first_name.unwrap_or_else(|| self.first_name.take());
+                self.last_name = last_name.unwrap_or_else(|| self.last_name.take());
+                self.settings = settings.unwrap_or(self.settings);
+            }
+            UserSuspended { .. } => self.suspended = true,
+            UserReinstated {} => self.suspended = false,
+            StaffGranted {} => self.is_staff = true,
+            StaffRevoked {} => self.is_staff = false,
+            UserSignedUp { .. } | UserDeleted { .. } => {}
         }
     }
 }
 
 fn names<'a>(username: &'a Pii<String>, email: Option<&'a Pii<String>>) -> impl Iterator<Item = Name> + 'a {
     let username = username.clear().map(|name| Name::new(NameKind::Username, name));
-    let email = email.and_then(Pii::clear).map(|email| Name::new(NameKind::Email, email));
-    username.into_iter().chain(email)
+    username.into_iter().chain(email.and_then(email_name))
+}
+
+fn email_name(email: &Pii<String>) -> Option<Name> {
+    email.clear().map(|email| Name::new(NameKind::Email, email))
 }
 
 impl Aggregate for User {
@@ -148,12 +266,16 @@ impl Aggregate for User {
     }
 
     fn apply(&mut self, event: UserEvent) {
-        *self = match event {
-            UserSignedUp { user_id, credential_id, username, email, first_name, last_name } => {
-                Self::Active(Account { user_id, credential_id, username, email, first_name, last_name })
+        match (event, &mut *self) {
+            (UserSignedUp { user_id, credential_id, username, email, first_name, last_name }, _) => {
+                let (settings, is_staff, suspended) = (Settings::default(), false, false);
+                *self =
+                    Self::Active(Account { user_id, credential_id, username, email, first_name, last_name, settings, is_staff, suspended });
             }
-            UserDeleted { .. } => Self::Deleted,
-        };
+            (UserDeleted { .. }, _) => *self = Self::Deleted,
+            (event, Self::Active(account)) => account.apply(event),
+            (_, Self::Unknown | Self::Deleted) => {}
+        }
     }
 }
 
@@ -170,11 +292,11 @@ impl From<Error> for Problem {
 /// The account of somebody who is logged in. Whatever is decided now holds only as long as the account stays as it is.
 ///
 /// # Errors
-/// 401: it is gone.
+/// 401: it is gone, or its owner is shut out.
 pub async fn active(look: &Look, user_id: Uuid) -> Result<Account, Problem> {
     match look.find::<User>(user_id).await? {
-        Some(Known { state: User::Active(account), .. }) => Ok(account),
-        Some(Known { state: User::Unknown | User::Deleted, .. }) | None => Err(Problem::unauthenticated()),
+        Some(Known { state: User::Active(account), .. }) if !account.suspended => Ok(account),
+        Some(Known { state: User::Unknown | User::Active(_) | User::Deleted, .. }) | None => Err(Problem::unauthenticated()),
     }
 }
 
@@ -185,4 +307,12 @@ pub async fn active(look: &Look, user_id: Uuid) -> Result<Account, Problem> {
 pub async fn is_superuser(look: &Look, user_id: Uuid) -> Result<bool, Problem> {
     let list = look.find::<Superusers>(events::ids::superusers()).await?;
     Ok(list.is_some_and(|known| known.state.members.contains(&UserId(user_id))))
+}
+
+/// Whether somebody may do what staff may do. Every member of staff may do all of it.
+///
+/// # Errors
+/// The log is not available.
+pub async fn is_staff(look: &Look, account: &Account) -> Result<bool, Problem> {
+    Ok(account.is_staff || is_superuser(look, account.user_id.0).await?)
 }

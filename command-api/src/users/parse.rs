@@ -2,13 +2,16 @@
 
 use std::fmt;
 
+use events::users::{Settings, Visibility};
 use serde_json::Value;
 use service_kit::{
-    fields::{Broken, Field},
+    fields::{Broken, Change, Field, Patch, nested},
     request,
     text::Text,
 };
 use uuid::Uuid;
+
+use super::passwords::NewPassword;
 
 /// A given or family name.
 pub type PersonName<const MAX: usize> = Text<0, MAX>;
@@ -30,6 +33,14 @@ impl Field for Username {
             return Err(Broken::new("reserved", "is reserved"));
         }
         Ok(Self(text))
+    }
+}
+
+impl Username {
+    /// As typed.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -55,37 +66,17 @@ impl Field for Email {
     }
 }
 
+impl Email {
+    /// As typed.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl From<Email> for String {
     fn from(email: Email) -> Self {
         email.0
-    }
-}
-
-/// A password that somebody wants to use from now on: 8–128 characters, not digits alone.
-#[derive(Clone)]
-pub struct NewPassword(String);
-
-impl NewPassword {
-    /// For hashing.
-    #[must_use]
-    pub fn into_inner(self) -> String {
-        self.0
-    }
-}
-
-impl fmt::Debug for NewPassword {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("NewPassword(…)")
-    }
-}
-
-impl Field for NewPassword {
-    fn read(value: &Value) -> Result<Self, Broken> {
-        let text = String::from(Text::<8, 128>::read(value)?);
-        if text.chars().all(|c| c.is_numeric()) {
-            return Err(Broken::new("all_digits", "must not be digits alone"));
-        }
-        Ok(Self(text))
     }
 }
 
@@ -147,6 +138,78 @@ request! {
     }
 }
 
+request! {
+    /// `PUT /api/v1/users/me/password`
+    pub struct PasswordChange {
+        /// The one in use.
+        pub old_password: GivenPassword,
+        /// The one to use from now on.
+        pub new_password: NewPassword,
+    }
+}
+
+request! {
+    /// `PATCH /api/v1/users/me` (RFC 7396)
+    pub struct ProfilePatch {
+        /// Unique.
+        pub email: Patch<Email>,
+        /// Given name.
+        pub first_name: Patch<PersonName<30>>,
+        /// Family name.
+        pub last_name: Patch<PersonName<150>>,
+        /// Single settings.
+        pub settings: Option<SettingsChange>,
+    }
+}
+
+request! {
+    /// Single settings; what is left out stays.
+    pub struct SettingsChange {
+        /// Who sees a meetup that the user organises, unless told.
+        pub meetup_visibility_default: Change<VisibilityField>,
+        /// A mail when a message mentions the user.
+        pub mail_on_mention: Change<bool>,
+        /// A mail when there is a meetup at a place that the user likes.
+        pub mail_on_meetup: Change<bool>,
+    }
+}
+
+impl SettingsChange {
+    /// The settings after the change.
+    #[must_use]
+    pub fn of(self, before: Settings) -> Settings {
+        Settings {
+            meetup_visibility_default: self.meetup_visibility_default.0.map_or(before.meetup_visibility_default, |field| field.0),
+            mail_on_mention: self.mail_on_mention.0.unwrap_or(before.mail_on_mention),
+            mail_on_meetup: self.mail_on_meetup.0.unwrap_or(before.mail_on_meetup),
+        }
+    }
+}
+
+impl Field for SettingsChange {
+    fn read(value: &Value) -> Result<Self, Broken> {
+        nested(value)
+    }
+}
+
+/// Who sees something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VisibilityField(pub Visibility);
+
+impl Field for VisibilityField {
+    fn read(value: &Value) -> Result<Self, Broken> {
+        serde_json::from_value(value.clone()).map(Self).map_err(|_| Broken::new("unknown", "must be private or public"))
+    }
+}
+
+request! {
+    /// `PUT /api/v1/users/{id}/suspension`; the body may be left out.
+    pub struct Suspension {
+        /// What for.
+        pub reason: Option<Text<0, 240>>,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -169,12 +232,5 @@ mod tests {
         for bad in ["ada", "@x", "ada@", "a da@x"] {
             assert!(Email::read(&json!(bad)).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn passwords_are_long_enough_and_never_printed() {
-        assert_eq!(NewPassword::read(&json!("1234567")).unwrap_err().code, "too_short");
-        assert_eq!(NewPassword::read(&json!("12345678")).unwrap_err().code, "all_digits");
-        assert!(!format!("{:?}", NewPassword::read(&json!("margherita!")).unwrap()).contains("margherita"));
     }
 }

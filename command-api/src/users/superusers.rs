@@ -8,13 +8,23 @@ use serde::{Deserialize, Serialize};
 use service_kit::{Problem, Slug};
 
 use crate::executor::{Decider, forward};
-use SuperuserEvent::SuperuserGranted;
+use SuperuserEvent::{SuperuserGranted, SuperuserRevoked};
 
 /// What can be done to the list.
 #[derive(Clone, Debug)]
 pub enum Command {
     /// Put the first one on it: what an operator does once.
     GrantFirst {
+        /// Who.
+        user_id: UserId,
+    },
+    /// Put another one on it.
+    Grant {
+        /// Who.
+        user_id: UserId,
+    },
+    /// Take one off it.
+    Revoke {
         /// Who.
         user_id: UserId,
     },
@@ -26,6 +36,9 @@ pub enum Error {
     /// There is one already.
     #[error("there is a superuser already")]
     NotTheFirst,
+    /// At least one remains.
+    #[error("this is the last superuser")]
+    TheLast,
 }
 
 /// The list.
@@ -41,6 +54,11 @@ impl Decider for Superusers {
             Command::GrantFirst { user_id } if self.members.contains(&user_id) => Ok(vec![]),
             Command::GrantFirst { .. } if !self.members.is_empty() => Err(Error::NotTheFirst),
             Command::GrantFirst { user_id } => Ok(vec![SuperuserGranted { user_id }]),
+            Command::Grant { user_id } if self.members.contains(&user_id) => Ok(vec![]),
+            Command::Grant { user_id } => Ok(vec![SuperuserGranted { user_id }]),
+            Command::Revoke { user_id } if !self.members.contains(&user_id) => Ok(vec![]),
+            Command::Revoke { .. } if self.members.len() == 1 => Err(Error::TheLast),
+            Command::Revoke { user_id } => Ok(vec![SuperuserRevoked { user_id }]),
         }
     }
 }
@@ -61,6 +79,9 @@ impl Aggregate for Superusers {
             SuperuserGranted { user_id } => {
                 self.members.insert(user_id);
             }
+            SuperuserRevoked { user_id } => {
+                self.members.remove(&user_id);
+            }
         }
     }
 }
@@ -69,6 +90,7 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::NotTheFirst => Self::new(Slug::Conflict, "There is a superuser already; another is granted by a superuser."),
+            Error::TheLast => Self::new(Slug::Conflict, "This is the last superuser: grant another one first."),
         }
     }
 }

@@ -7,6 +7,7 @@
 //! | `standing_still` | what a projection does that cannot read an event, and what the others do |
 //! | `history` | histories as the domain writes them |
 //! | `model` | what plain counting expects of a history |
+//! | `tally` | a projection that counts events |
 //! | `setup` | stores in a temporary folder |
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -16,4 +17,5 @@ mod model;
 mod setup;
 mod splits;
 mod standing_still;
+mod tally;
 mod worker;

@@ -9,7 +9,11 @@ use read_store::{ReadStore, generations::expand, views};
 use sqlx::AssertSqlSafe;
 use tempfile::TempDir;
 
-use crate::history::{Act, Happened, History};
+use crate::{
+    history::{Act, Happened, History},
+    model::Model,
+    tally::{Tally, tally},
+};
 
 pub type Generations = Vec<(Arc<dyn Projection>, i64)>;
 
@@ -67,7 +71,10 @@ impl Tizza {
 
     async fn open(folder: TempDir, history: History) -> Self {
         let log = EventLog::open(&StoreUrl::file(folder.path().join("log.db"))).await.unwrap();
-        let (store, generations) = read_store(&folder).await;
+        let (store, mut generations) = read_store(&folder).await;
+        let tally: Arc<dyn Projection> = Arc::new(Tally);
+        let generation = store.ensure(tally.view(), &tally.tables()).await.unwrap();
+        generations.push((tally, generation));
         Self { folder, log, store, generations, history }
     }
 
@@ -119,6 +126,12 @@ impl Tizza {
         }
     }
 
+    /// Everything that happened is in the rows, once.
+    pub async fn assert_folded(&self) {
+        assert_eq!(Model::read(&self.store).await, Model::of(&self.history.acts));
+        assert_eq!(tally(&self.store).await, self.history.events.len());
+    }
+
     /// How far the log and each view have come in a partition.
     pub async fn positions(&self, partition: Partition) -> (Position, BTreeMap<String, Position>) {
         let checkpoints = self.store.checkpoints().await.unwrap();
@@ -129,7 +142,7 @@ impl Tizza {
     /// The views that have not folded all of a partition.
     pub async fn behind(&self, partition: Partition) -> Vec<String> {
         let (head, views) = self.positions(partition).await;
-        assert_eq!(views.len(), views::ALL.len());
+        assert_eq!(views.len(), self.generations.len());
         views.into_iter().filter(|(_, position)| *position != head).map(|(view, _)| view).collect()
     }
 }

@@ -23,7 +23,7 @@ async fn the_worker_folds_what_the_log_has_and_is_idle_then() {
     tizza.happens(&[React(0, 2, Some(Dislike)), React(1, 0, Some(Like)), React(2, 0, Some(Like)), React(2, 0, None)]).await;
     tizza.happens(&[React(3, 0, Some(Like)), DeleteAccount(3)]).await;
     tizza.fold_all().await;
-    assert_eq!(Model::read(&tizza.store).await, Model::of(&tizza.history.acts));
+    tizza.assert_folded().await;
     for partition in Partition::all() {
         assert_eq!(tizza.behind(partition).await, [""; 0]);
         assert_eq!(tizza.worker(partition).step().await, Step::Idle);
@@ -42,7 +42,7 @@ async fn of_two_workers_on_one_partition_one_writes_and_the_other_finds_out() {
         assert_eq!((drain(&mut one).await, drain(&mut other).await), (Step::Idle, Step::Idle));
         tizza.happens(&[React(0, 0, reaction), React(0, 1, reaction)]).await;
         assert_eq!((one.step().await, other.step().await), (Step::Folded, Step::Folded));
-        assert_eq!(Model::read(&tizza.store).await, Model::of(&tizza.history.acts));
+        tizza.assert_folded().await;
         std::mem::swap(&mut one, &mut other);
     }
     for reaction in [Some(Dislike), Some(Like), None, Some(Like)] {
@@ -50,7 +50,7 @@ async fn of_two_workers_on_one_partition_one_writes_and_the_other_finds_out() {
         tokio::join!(one.step(), other.step());
     }
     assert_eq!((drain(&mut one).await, drain(&mut other).await), (Step::Idle, Step::Idle));
-    assert_eq!(Model::read(&tizza.store).await, Model::of(&tizza.history.acts));
+    tizza.assert_folded().await;
     assert_eq!(tizza.behind(partition).await, [""; 0]);
 }
 
@@ -65,7 +65,7 @@ async fn after_a_restart_folding_goes_on_where_the_rows_are() {
     tizza.fold_all().await;
     let tizza = tizza.restarted().await;
     tizza.fold_all().await;
-    assert_eq!(Model::read(&tizza.store).await, Model::of(&tizza.history.acts));
+    tizza.assert_folded().await;
 }
 
 #[tokio::test]

@@ -45,6 +45,17 @@ pub struct Session {
     pub started_at: DateTime<Utc>,
 }
 
+/// A session, without its secret.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct SessionTimes {
+    /// Its own name.
+    pub session_id: Uuid,
+    /// When its user logged in.
+    pub started_at: DateTime<Utc>,
+    /// When it runs out.
+    pub expires_at: DateTime<Utc>,
+}
+
 #[derive(Debug, sqlx::FromRow)]
 struct SessionRow {
     subject: Uuid,
@@ -150,20 +161,53 @@ impl Identity {
         self.jar.cleared()
     }
 
+    /// Ends all sessions of a subject. Again is harmless.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn end_sessions(&self, subject: Uuid) -> Result<(), sqlx::Error> {
+        self.end(subject, None).await
+    }
+
+    /// Ends all sessions of a subject and removes all credentials but one: the password has changed.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn end_all_but(&self, subject: Uuid, credential_id: Uuid) -> Result<(), sqlx::Error> {
+        self.end(subject, Some(credential_id)).await
+    }
+
     /// Removes all that is stored of a subject: credentials and sessions. Again is harmless.
     ///
     /// # Errors
-    /// The store failed; some of it may be left.
+    /// The store failed.
     pub async fn forget(&self, subject: Uuid) -> Result<(), sqlx::Error> {
+        self.end(subject, Some(Uuid::nil())).await
+    }
+
+    async fn end(&self, subject: Uuid, kept_credential: Option<Uuid>) -> Result<(), sqlx::Error> {
         let mut tx = self.database.begin().await?;
         let ended = sqlx::query_scalar("delete from sessions where subject = $1 returning session_id");
         let ended: Vec<Uuid> = ended.bind(subject).fetch_all(&mut *tx).await?;
-        sqlx::query("delete from credentials where subject = $1").bind(subject).execute(&mut *tx).await?;
+        if let Some(kept) = kept_credential {
+            let sql = "delete from credentials where subject = $1 and credential_id <> $2";
+            sqlx::query(sql).bind(subject).bind(kept).execute(&mut *tx).await?;
+        }
         tx.commit().await?;
         for session_id in ended {
             self.sessions.invalidate(&session_id);
         }
         Ok(())
+    }
+
+    /// The sessions of a subject that have not run out, the newest first.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn sessions_of(&self, subject: Uuid) -> Result<Vec<SessionTimes>, sqlx::Error> {
+        let sql = "select session_id, started_at, expires_at from sessions where subject = $1 and expires_at > $2
+                   order by started_at desc, session_id limit 1000";
+        sqlx::query_as(sql).bind(subject).bind(Utc::now()).fetch_all(&self.database.reader).await
     }
 
     /// Closes the store.

@@ -98,8 +98,9 @@ async fn who_is_stopped_finishes_the_requests_in_flight() {
         let mut server = Server::start();
         server.user("luigi").await;
         // A query that waits for a position which never comes is in flight for as long as it may wait.
+        let stranger = server.client();
         let waiting =
-            luigi.request(reqwest::Method::GET, "/api/v1/pizzas").header("consistency-token", "1.0.999").header("prefer", "wait=1");
+            stranger.request(reqwest::Method::GET, "/api/v1/pizzas").header("consistency-token", "1.0.999").header("prefer", "wait=1");
         let waiting = tokio::spawn(async move { stranger.answer(waiting).await });
         // A password takes long to compare, so these are in flight, too.
         let logging_in: Vec<_> = (0..8)

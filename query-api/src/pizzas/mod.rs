@@ -1,5 +1,10 @@
 //! Pizzas.
 
+mod list;
+mod older;
+mod random;
+mod shelf;
+
 use axum::{Json, Router, extract::State, routing::get};
 use chrono::{DateTime, Utc};
 use read_store::{
@@ -7,24 +12,27 @@ use read_store::{
     views::{PIZZAS, PIZZERIAS, REACTIONS, USERS},
 };
 use serde::Serialize;
-use service_kit::{
-    Problem, Slug,
-    http::Id,
-    page::{Page, Paging},
-};
+use service_kit::{Problem, Slug, http::Id};
 use uuid::Uuid;
+
+pub use shelf::Shelf;
 
 use crate::{
     app::{App, Reader},
-    users::is_superuser,
+    users::is_staff,
 };
 
 /// What an answer about pizzas is made of.
 static VIEWS: [&View; 4] = [&PIZZAS, &PIZZERIAS, &REACTIONS, &USERS];
 
-/// The slice's routes.
+/// The slice's routes, and those that an older client knows.
 pub fn routes() -> Router<App> {
-    Router::new().route("/api/v1/pizzas", get(list)).route("/api/v1/pizzas/{id}", get(one))
+    Router::new()
+        .route("/api/v1/pizzas", get(list::pizzas))
+        .route("/api/v1/pizzas/random", get(random::pizzas))
+        .route("/api/v1/pizzas/{id}", get(one))
+        .route("/api/v1/pizzerias/{id}/pizzas", get(list::of_pizzeria))
+        .merge(older::routes())
 }
 
 #[derive(sqlx::FromRow)]
@@ -56,6 +64,7 @@ struct Pizza {
     pizzeria: Place,
     like_count: i64,
     dislike_count: i64,
+    #[serde(serialize_with = "service_kit::time::serialize")]
     created_at: DateTime<Utc>,
 }
 
@@ -66,34 +75,30 @@ struct Place {
     name: String,
 }
 
+/// The columns of a [`PizzaRow`], and what is joined for them.
 macro_rules! select_pizzas {
-    ($rest:literal) => {
+    ($($rest:tt)*) => {
         concat!(
             "select p.pizza_id, p.pizzeria_id, z.name as pizzeria_name, z.owner_id, p.title, p.description, p.thumbnail_url, p.diet,
                 p.approved, (p.deleted or z.closed) as gone, p.created_at, coalesce(c.likes, 0) as likes, coalesce(c.dislikes, 0) as dislikes
             from {pizzas} p
             join {pizzerias} z on z.pizzeria_id = p.pizzeria_id
             left join {pizza_counters} c on c.pizza_id = p.pizza_id ",
-            $rest
+            $($rest)*
         )
     };
 }
+use select_pizzas;
 
 const ONE: &str = select_pizzas!("where p.pizza_id = $1");
 
-/// $1: who asks, $2: whether they may see everything.
-const LIST: &str = select_pizzas!(
-    "where not p.deleted and not z.closed and (p.approved or z.owner_id = $1 or $2)
-    order by p.created_at, p.pizza_id limit $3 offset $4"
-);
-
-/// Counts exactly up to 10,000; past that a page does not say.
-const COUNT: &str = "select count(*) from (
-        select 1 from {pizzas} p join {pizzerias} z on z.pizzeria_id = p.pizzeria_id
-        where not p.deleted and not z.closed and (p.approved or z.owner_id = $1 or $2) limit 10001)";
-
 async fn one(State(app): State<App>, reader: Reader, Id(pizza_id): Id) -> Result<Json<Pizza>, Problem> {
-    let rows = reader.rows(&app, &VIEWS).await?;
+    Ok(Json(visible(&app, &reader, pizza_id).await?.shown(&app)))
+}
+
+/// A pizza that the viewer may see.
+async fn visible(app: &App, reader: &Reader, pizza_id: Uuid) -> Result<PizzaRow, Problem> {
+    let rows = reader.rows(app, &VIEWS).await?;
     let found: Option<PizzaRow> = sqlx::query_as(rows.live.sql(ONE)).bind(pizza_id).fetch_optional(&rows.db).await?;
     let row = found.ok_or_else(Problem::not_found)?;
     if row.gone {
@@ -101,23 +106,10 @@ async fn one(State(app): State<App>, reader: Reader, Id(pizza_id): Id) -> Result
     }
     let visible = match reader.viewer {
         _ if row.approved => true,
-        Some(viewer) => viewer == row.owner_id || is_superuser(&rows, viewer).await?,
+        Some(viewer) => viewer == row.owner_id || is_staff(&rows, viewer).await?,
         None => false,
     };
-    if visible { Ok(Json(row.shown(&app))) } else { Err(Problem::not_found()) }
-}
-
-async fn list(State(app): State<App>, reader: Reader, paging: Paging) -> Result<Json<Page<Pizza>>, Problem> {
-    let rows = reader.rows(&app, &VIEWS).await?;
-    let sees_all = match reader.viewer {
-        Some(viewer) => is_superuser(&rows, viewer).await?,
-        None => false,
-    };
-    let count = sqlx::query_scalar(rows.live.sql(COUNT)).bind(reader.viewer).bind(sees_all).fetch_one(&rows.db).await?;
-    let list = sqlx::query_as(rows.live.sql(LIST)).bind(reader.viewer).bind(sees_all).bind(paging.limit).bind(paging.offset);
-    let found: Vec<PizzaRow> = list.fetch_all(&rows.db).await?;
-    let results = found.into_iter().map(|row| row.shown(&app)).collect();
-    Ok(Json(Page::new(results, count, paging, &app.public_url, "/api/v1/pizzas")))
+    if visible { Ok(row) } else { Err(Problem::not_found()) }
 }
 
 impl PizzaRow {
