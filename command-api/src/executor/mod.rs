@@ -7,6 +7,8 @@
 mod cache;
 mod decider;
 mod look;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

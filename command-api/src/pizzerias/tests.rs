@@ -7,6 +7,7 @@ use super::*;
 
 const TRATTORIA: PizzeriaId = PizzeriaId(Uuid::from_u128(1));
 const ADA: UserId = UserId(Uuid::from_u128(2));
+const GRACE: UserId = UserId(Uuid::from_u128(3));
 const CLOSURES: [PizzeriaClosure; 3] = [PizzeriaClosure::Owner, PizzeriaClosure::Staff, PizzeriaClosure::OwnerDeleted];
 
 fn given(events: impl IntoIterator<Item = PizzeriaEvent>) -> AggregateTestExecutor<Pizzeria> {
@@ -20,25 +21,38 @@ fn after(events: impl IntoIterator<Item = PizzeriaEvent>) -> Pizzeria {
     })
 }
 
-fn open(name: &str, owned: usize) -> Command {
-    Command::Open {
-        pizzeria_id: TRATTORIA,
-        owner_id: ADA,
-        owned,
-        name: Text::new(name).unwrap(),
-        address: Text::new("Via Roma 1, Napoli").unwrap(),
-        phone: Text::new("+39 081 1").unwrap(),
-    }
+fn details(name: &str) -> Details {
+    Details { name: name.into(), address: String::from("Via Roma 1, Napoli").into(), phone: String::from("+39 081 1").into() }
+}
+
+fn put(name: &str, owned: usize) -> Command {
+    Command::Put { pizzeria_id: TRATTORIA, owner_id: ADA, owned, details: details(name) }
 }
 
 fn opened(name: &str) -> PizzeriaEvent {
-    PizzeriaOpened {
-        pizzeria_id: TRATTORIA,
-        owner_id: ADA,
-        name: name.into(),
-        address: String::from("Via Roma 1, Napoli").into(),
-        phone: String::from("+39 081 1").into(),
-    }
+    let Details { name, address, phone } = details(name);
+    PizzeriaOpened { pizzeria_id: TRATTORIA, owner_id: ADA, name, address, phone }
+}
+
+fn renamed(name: &str) -> DetailsChange {
+    DetailsChange { name: Some(name.into()), ..DetailsChange::default() }
+}
+
+fn moved(address: &str) -> DetailsChange {
+    DetailsChange { address: Some(address.to_owned().into()), ..DetailsChange::default() }
+}
+
+fn called_at(phone: &str) -> DetailsChange {
+    DetailsChange { phone: Some(phone.to_owned().into()), ..DetailsChange::default() }
+}
+
+fn changes() -> [DetailsChange; 4] {
+    let all = DetailsChange { address: moved("Via Toledo 2, Napoli").address, phone: called_at("+39 081 2").phone, ..renamed("Da Grace") };
+    [renamed("Da Grace"), moved("Via Toledo 2, Napoli"), called_at("+39 081 2"), all]
+}
+
+fn changed(DetailsChange { name, address, phone }: DetailsChange) -> PizzeriaEvent {
+    PizzeriaChanged { name, address, phone }
 }
 
 fn closed() -> PizzeriaEvent {
@@ -51,28 +65,84 @@ fn link(present: bool) -> LinkChange {
 
 #[test]
 fn a_place_is_opened() {
-    given([]).when(open("Da Ada", 0)).then_expect_events(vec![opened("Da Ada")]);
+    given([]).when(put("Da Ada", 0)).then_expect_events(vec![opened("Da Ada")]);
 }
 
 #[test]
 fn a_place_needs_no_name() {
-    given([]).when(open("", 0)).then_expect_events(vec![opened("")]);
+    given([]).when(put("", 0)).then_expect_events(vec![opened("")]);
 }
 
 #[test]
 fn the_last_place_that_an_owner_may_have_is_opened() {
-    given([]).when(open("Da Ada", MAX_PER_OWNER - 1)).then_expect_events(vec![opened("Da Ada")]);
+    given([]).when(put("Da Ada", MAX_PER_OWNER - 1)).then_expect_events(vec![opened("Da Ada")]);
 }
 
 #[test]
 fn one_place_more_than_an_owner_may_have_is_too_many() {
-    given([]).when(open("Da Ada", MAX_PER_OWNER)).then_expect_error(Error::TooMany);
+    given([]).when(put("Da Ada", MAX_PER_OWNER)).then_expect_error(Error::TooMany);
 }
 
 #[test]
-fn an_id_is_used_once_even_if_its_place_is_gone() {
-    given([opened("Da Ada")]).when(open("Da Ada", 1)).then_expect_error(Error::Exists);
-    given([opened("Da Ada"), closed()]).when(open("Da Ada", 0)).then_expect_error(Error::Exists);
+fn a_place_is_opened_once() {
+    given([opened("Da Ada")]).when(put("Da Ada", 1)).then_expect_events(vec![]);
+}
+
+#[test]
+fn a_place_that_is_there_already_is_not_one_more() {
+    let renamed = changed(renamed("Da Grace"));
+    given([opened("Da Ada")]).when(put("Da Grace", MAX_PER_OWNER)).then_expect_events(vec![renamed]);
+}
+
+#[test]
+fn whoever_puts_a_place_anew_its_owner_stays() {
+    let by_grace = Command::Put { pizzeria_id: TRATTORIA, owner_id: GRACE, owned: 0, details: details("Da Ada") };
+    given([opened("Da Ada")]).when(by_grace).then_expect_events(vec![]);
+}
+
+#[test]
+fn a_change_is_written_as_far_as_it_goes() {
+    for change in changes() {
+        given([opened("Da Ada")]).when(Command::Change(change.clone())).then_expect_events(vec![changed(change)]);
+    }
+}
+
+#[test]
+fn a_place_is_changed_once() {
+    for change in changes() {
+        given([opened("Da Ada"), changed(change.clone())]).when(Command::Change(change)).then_expect_events(vec![]);
+    }
+}
+
+#[test]
+fn what_stays_as_it_is_is_not_written() {
+    let DetailsChange { address, .. } = moved("Via Roma 1, Napoli");
+    let same_address = DetailsChange { address, ..renamed("Da Grace") };
+    given([opened("Da Ada")]).when(Command::Change(same_address)).then_expect_events(vec![changed(renamed("Da Grace"))]);
+}
+
+#[test]
+fn what_is_kept_is_no_change() {
+    given([opened("Da Ada")]).when(Command::Change(DetailsChange::default())).then_expect_events(vec![]);
+}
+
+#[test]
+fn a_name_can_be_taken_away() {
+    given([opened("Da Ada")]).when(Command::Change(renamed(""))).then_expect_events(vec![changed(renamed(""))]);
+}
+
+#[test]
+fn a_changed_place_is_put_back_as_it_was() {
+    for (change, back) in changes().into_iter().zip([renamed("Da Ada"), moved("Via Roma 1, Napoli"), called_at("+39 081 1")]) {
+        given([opened("Da Ada"), changed(change)]).when(put("Da Ada", 1)).then_expect_events(vec![changed(back)]);
+    }
+}
+
+#[test]
+fn a_closed_place_is_neither_opened_again_nor_changed() {
+    for command in [put("Da Ada", 0), put("Da Ada", MAX_PER_OWNER), Command::Change(renamed("Da Grace"))] {
+        given([opened("Da Ada"), closed()]).when(command).then_expect_error(Error::Closed);
+    }
 }
 
 #[test]
@@ -91,7 +161,9 @@ fn a_place_is_closed_once_and_the_first_reason_stays() {
 
 #[test]
 fn a_place_that_was_never_opened_is_unknown() {
-    given([]).when(Command::Close { reason: PizzeriaClosure::Owner }).then_expect_error(Error::Unknown);
+    for command in [Command::Change(renamed("Da Grace")), Command::Close { reason: PizzeriaClosure::Owner }] {
+        given([]).when(command).then_expect_error(Error::Unknown);
+    }
 }
 
 #[test]
@@ -100,6 +172,14 @@ fn an_open_place_is_linked_to_its_owner() {
 }
 
 #[test]
+fn changes_make_no_links() {
+    for change in changes() {
+        assert_eq!(after([opened("Da Ada")]).links(&changed(change)), []);
+    }
+}
+
+#[test]
 fn a_closed_place_is_no_longer_linked_to_its_owner() {
     assert_eq!(after([opened("Da Ada")]).links(&closed()), [link(false)]);
+    assert_eq!(after([opened("Da Ada"), changed(renamed("Da Grace"))]).links(&closed()), [link(false)]);
 }

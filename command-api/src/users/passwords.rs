@@ -44,8 +44,8 @@ impl NewPassword {
 }
 
 fn is_like(password: &str, part: &str) -> bool {
-    part.chars().count() >= 4
-        && (password.contains(part) && part.len() * 2 > password.len() || strsim::normalized_levenshtein(password, part) >= TOO_SIMILAR)
+    let mostly = password.contains(part) && part.len() * 2 > password.len();
+    part.chars().count() >= 4 && (mostly || part.contains(password) || strsim::normalized_levenshtein(password, part) >= TOO_SIMILAR)
 }
 
 impl fmt::Debug for NewPassword {

@@ -113,8 +113,20 @@ mod tests {
         Command::GrantFirst { user_id }
     }
 
+    fn grant(user_id: UserId) -> Command {
+        Command::Grant { user_id }
+    }
+
+    fn revoke(user_id: UserId) -> Command {
+        Command::Revoke { user_id }
+    }
+
     fn granted(user_id: UserId) -> SuperuserEvent {
         SuperuserGranted { user_id }
+    }
+
+    fn revoked(user_id: UserId) -> SuperuserEvent {
+        SuperuserRevoked { user_id }
     }
 
     #[test]
@@ -123,12 +135,49 @@ mod tests {
     }
 
     #[test]
-    fn a_superuser_is_granted_once() {
+    fn an_operator_makes_the_first_superuser_once() {
         given([granted(ADA)]).when(grant_first(ADA)).then_expect_events(vec![]);
     }
 
     #[test]
     fn an_operator_makes_no_second_superuser() {
         given([granted(ADA)]).when(grant_first(GRACE)).then_expect_error(Error::NotTheFirst);
+    }
+
+    #[test]
+    fn another_superuser_is_granted() {
+        given([granted(ADA)]).when(grant(GRACE)).then_expect_events(vec![granted(GRACE)]);
+    }
+
+    #[test]
+    fn another_superuser_is_granted_once() {
+        given([granted(ADA), granted(GRACE)]).when(grant(GRACE)).then_expect_events(vec![]);
+    }
+
+    #[test]
+    fn a_superuser_is_revoked() {
+        given([granted(ADA), granted(GRACE)]).when(revoke(ADA)).then_expect_events(vec![revoked(ADA)]);
+    }
+
+    #[test]
+    fn a_superuser_is_revoked_once() {
+        given([granted(ADA), granted(GRACE), revoked(ADA)]).when(revoke(ADA)).then_expect_events(vec![]);
+    }
+
+    #[test]
+    fn who_is_no_superuser_has_nothing_to_revoke() {
+        given([]).when(revoke(ADA)).then_expect_events(vec![]);
+        given([granted(ADA)]).when(revoke(GRACE)).then_expect_events(vec![]);
+    }
+
+    #[test]
+    fn the_last_superuser_remains() {
+        given([granted(ADA)]).when(revoke(ADA)).then_expect_error(Error::TheLast);
+        given([granted(ADA), granted(GRACE), revoked(ADA)]).when(revoke(GRACE)).then_expect_error(Error::TheLast);
+    }
+
+    #[test]
+    fn who_was_a_superuser_can_become_one_again() {
+        given([granted(ADA), granted(GRACE), revoked(ADA)]).when(grant(ADA)).then_expect_events(vec![granted(ADA)]);
     }
 }

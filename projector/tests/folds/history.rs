@@ -10,7 +10,7 @@ use events::{
     likes::Reaction,
     pizzas::{Diet, PizzaDeletion},
     pizzerias::PizzeriaClosure,
-    users::UserDeletion,
+    users::{Settings, UserDeletion},
 };
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -27,15 +27,23 @@ pub enum Act {
     SignUp(usize),
     DeleteAccount(usize),
     MakeSuperuser(usize),
+    ChangeProfile(usize, usize),
+    SetStaff(usize, bool),
+    ShutOut(usize, bool),
     Open(usize),
+    ChangePlace(usize, usize),
     Close(usize),
     Create(usize),
+    ChangePizza(usize, usize),
     Approve(usize),
     WithdrawApproval(usize),
     TakeOff(usize),
     React(usize, usize, Option<Reaction>),
 }
-use Act::{Approve, Close, Create, DeleteAccount, MakeSuperuser, Open, React, SignUp, TakeOff, WithdrawApproval};
+use Act::{
+    Approve, ChangePizza, ChangePlace, ChangeProfile, Close, Create, DeleteAccount, MakeSuperuser, Open, React, SetStaff, ShutOut, SignUp,
+    TakeOff, WithdrawApproval,
+};
 
 pub fn user(n: usize) -> UserId {
     UserId(Uuid::from_u128(USERS[n]))
@@ -109,17 +117,21 @@ impl History {
 
     /// Does what is possible, and before it what it presumes. Whether it is done now, or was before.
     pub fn act(&mut self, act: Act) -> bool {
-        let again = matches!(act, Approve(_) | WithdrawApproval(_) | React(..));
-        if !again && self.did(act) {
+        let once = matches!(act, SignUp(_) | DeleteAccount(_) | MakeSuperuser(_) | Open(_) | Close(_) | Create(_) | TakeOff(_));
+        if once && self.did(act) {
             return true;
         }
         let possible = match act {
             SignUp(_) => true,
             DeleteAccount(user) => self.act(SignUp(user)),
             MakeSuperuser(user) | Open(user) => self.has_account(user),
+            ChangeProfile(user, _) | SetStaff(user, _) | ShutOut(user, _) => self.has_account(user),
+            ChangePlace(place, _) => self.has_account(place) && self.act(Open(place)) && !self.did(Close(place)),
             Close(place) => self.act(Open(place)),
             Create(pizza) => self.has_account(pizza / 2) && self.act(Open(pizza / 2)) && !self.did(Close(pizza / 2)),
-            Approve(pizza) | WithdrawApproval(pizza) | TakeOff(pizza) => self.act(Create(pizza)) && !self.did(TakeOff(pizza)),
+            Approve(pizza) | WithdrawApproval(pizza) | ChangePizza(pizza, _) | TakeOff(pizza) => {
+                self.act(Create(pizza)) && !self.did(TakeOff(pizza))
+            }
             React(user, pizza, _) => self.has_account(user) && self.act(Create(pizza)),
         };
         if possible {
@@ -180,6 +192,25 @@ pub fn happened(act: Act) -> Happened {
             Happened::of(user(n), user(n), &UserEvent::UserDeleted { user_id: user(n), reason: UserDeletion::SelfRequested })
         }
         MakeSuperuser(n) => Happened::of(superusers(), superusers(), &SuperuserEvent::SuperuserGranted { user_id: user(n) }),
+        ChangeProfile(n, k) => {
+            let name = |part: usize| [None, Some(None), Some(Some(pii("New", k)))][(k + part) % 3].clone();
+            let settings = Settings { mail_on_meetup: k % 2 == 0, ..Settings::default() };
+            let settings = (k % 2 == 1).then_some(settings);
+            let event = UserEvent::ProfileChanged { email: name(0), first_name: name(1), last_name: name(2), settings };
+            Happened::of(user(n), user(n), &event)
+        }
+        SetStaff(n, true) => Happened::of(user(n), user(n), &UserEvent::StaffGranted {}),
+        SetStaff(n, false) => Happened::of(user(n), user(n), &UserEvent::StaffRevoked {}),
+        ShutOut(n, true) => Happened::of(user(n), user(n), &UserEvent::UserSuspended { reason: None }),
+        ShutOut(n, false) => Happened::of(user(n), user(n), &UserEvent::UserReinstated {}),
+        ChangePlace(n, k) => {
+            let (name, address) = ((k % 2 == 0).then(|| format!("Da {k}")), (k % 3 == 0).then(|| pii("Corso", k)));
+            of_place(n, PizzeriaEvent::PizzeriaChanged { name, address, phone: None })
+        }
+        ChangePizza(n, k) => {
+            let (title, diet) = ((k % 2 == 0).then(|| TITLES[k % 6].into()), (k % 3 == 0).then_some(DIETS[k % 3]));
+            of_pizza(n, PizzaEvent::PizzaChanged { title, description: None, thumbnail_url: (k % 4 == 1).then_some(None), diet })
+        }
         Open(n) => {
             let (pizzeria_id, owner_id, name) = (place(n), user(n), "Da Mario".into());
             of_place(n, PizzeriaEvent::PizzeriaOpened { pizzeria_id, owner_id, name, address: pii("Via", n), phone: pii("+39", n) })
@@ -212,6 +243,11 @@ pub fn histories() -> impl Strategy<Value = History> {
         1 => (0..4usize).prop_map(SignUp),
         1 => (0..4usize).prop_map(DeleteAccount),
         1 => (0..4usize).prop_map(MakeSuperuser),
+        1 => (0..4usize, 0..6usize).prop_map(|(user, k)| ChangeProfile(user, k)),
+        1 => (0..4usize, any::<bool>()).prop_map(|(user, is_staff)| SetStaff(user, is_staff)),
+        1 => (0..4usize, any::<bool>()).prop_map(|(user, out)| ShutOut(user, out)),
+        1 => (0..3usize, 0..6usize).prop_map(|(place, k)| ChangePlace(place, k)),
+        2 => (0..6usize, 0..6usize).prop_map(|(pizza, k)| ChangePizza(pizza, k)),
         1 => (0..3usize).prop_map(Open),
         1 => (0..3usize).prop_map(Close),
         2 => (0..6usize).prop_map(Create),

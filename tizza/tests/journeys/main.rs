@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod accounts;
+mod cards;
 mod crashes;
 mod reading;
 mod rejections;
 mod server;
+mod staff;
 mod starting;
 mod stories;
 mod tour;

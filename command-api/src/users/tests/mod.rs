@@ -1,5 +1,8 @@
 //! What becomes of an account and its names.
 
+mod profile;
+mod staff;
+
 use cqrs_es::test::{AggregateTestExecutor, TestFramework};
 use serde_json::json;
 use service_kit::fields::Field;
@@ -8,6 +11,7 @@ use super::*;
 
 const USER: UserId = UserId(Uuid::from_u128(1));
 const CREDENTIAL: CredentialId = CredentialId(Uuid::from_u128(2));
+const NEW_CREDENTIAL: CredentialId = CredentialId(Uuid::from_u128(3));
 const DELETIONS: [UserDeletion; 2] = [UserDeletion::SelfRequested, UserDeletion::Staff];
 
 /// What somebody types into the form.
@@ -58,6 +62,34 @@ fn signed_up(form: Form) -> UserEvent {
         first_name: form.first_name.map(stored),
         last_name: form.last_name.map(stored),
     }
+}
+
+fn change_password(credential_id: CredentialId) -> Command {
+    Command::ChangePassword { credential_id }
+}
+
+fn password_changed(credential_id: CredentialId) -> UserEvent {
+    PasswordChanged { credential_id }
+}
+
+fn suspend(reason: Option<&str>) -> Command {
+    Command::Suspend { reason: reason.map(Into::into), is_superuser: false }
+}
+
+fn suspended() -> UserEvent {
+    UserSuspended { reason: Some(Pii::Clear("rude".into())) }
+}
+
+/// What takes an account that is there.
+fn changes() -> [Command; 6] {
+    [
+        change_password(NEW_CREDENTIAL),
+        Command::ChangeProfile(ProfileChange::default()),
+        suspend(None),
+        Command::Reinstate,
+        Command::SetStaff { is_staff: true },
+        Command::SetStaff { is_staff: false },
+    ]
 }
 
 fn delete(reason: UserDeletion) -> Command {
@@ -120,6 +152,37 @@ fn an_account_that_was_never_opened_is_unknown() {
 }
 
 #[test]
+fn an_account_that_was_never_opened_is_not_changed() {
+    for change in changes() {
+        given([]).when(change).then_expect_error(Error::Unknown);
+    }
+}
+
+#[test]
+fn a_deleted_account_is_not_changed() {
+    for change in changes() {
+        given([signed_up(ADA), deleted()]).when(change).then_expect_error(Error::Deleted);
+    }
+}
+
+#[test]
+fn a_password_is_changed() {
+    given([signed_up(ADA)]).when(change_password(NEW_CREDENTIAL)).then_expect_events(vec![password_changed(NEW_CREDENTIAL)]);
+}
+
+#[test]
+fn a_password_is_changed_once() {
+    given([signed_up(ADA)]).when(change_password(CREDENTIAL)).then_expect_events(vec![]);
+    given([signed_up(ADA), password_changed(NEW_CREDENTIAL)]).when(change_password(NEW_CREDENTIAL)).then_expect_events(vec![]);
+}
+
+#[test]
+fn the_password_of_before_is_another_one() {
+    let before = [signed_up(ADA), password_changed(NEW_CREDENTIAL)];
+    given(before).when(change_password(CREDENTIAL)).then_expect_events(vec![password_changed(CREDENTIAL)]);
+}
+
+#[test]
 fn a_superuser_is_not_deleted() {
     given([signed_up(ADA)]).when(delete_superuser()).then_expect_error(Error::Superuser);
 }
@@ -144,4 +207,11 @@ fn names_are_given_back_at_deletion_ignoring_case() {
 #[test]
 fn an_account_without_an_address_gives_back_its_username_alone() {
     assert_eq!(after([signed_up(NOBODY)]).names(&deleted()), [NameChange::GiveBack(username("nobody"))]);
+}
+
+#[test]
+fn what_is_not_about_names_takes_none() {
+    for event in [password_changed(NEW_CREDENTIAL), suspended(), UserReinstated {}, StaffGranted {}, StaffRevoked {}] {
+        assert_eq!(after([signed_up(ADA)]).names(&event), []);
+    }
 }

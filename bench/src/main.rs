@@ -1,0 +1,142 @@
+//! `bench`: measures the embedded deployment, each figure beside a baseline of the same machine in the same minute.
+//!
+//! | module | what lives there |
+//! | --- | --- |
+//! | [`likes`] | reactions a second, and what memory they take |
+//! | [`reads`] | one pizza, and random pizzas, out of many |
+//! | [`start`] | how soon a new Tizza is there, and how small |
+//! | [`insert`], [`bare`] | the baselines: SQLite's own commit, and a handler that does nothing but the select |
+//! | [`figure`] | what is printed |
+//! | [`load`] | wrk, the load generator |
+//! | [`program`], [`people`] | the measured program, and what is put into it over HTTP |
+//!
+//! Figures are on standard output, everything else on standard error.
+
+mod bare;
+mod figure;
+mod insert;
+mod likes;
+mod load;
+mod people;
+mod program;
+mod reads;
+mod start;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use figure::Report;
+
+/// Measure the embedded deployment: `cargo build --release`, then `cargo run --release -p bench`.
+#[derive(Parser, Debug)]
+#[command(version, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    own: Option<Own>,
+    #[command(flatten)]
+    bench: Bench,
+}
+
+/// What the bench starts of itself.
+#[derive(Subcommand, Debug)]
+enum Own {
+    #[command(hide = true)]
+    Bare(bare::Config),
+}
+
+/// What to measure and for how long.
+#[derive(Args, Debug)]
+pub struct Bench {
+    /// Which figures
+    #[arg(value_enum, default_value = "all")]
+    what: What,
+    /// How often each is measured; the median counts
+    #[arg(long, default_value = "5", value_parser = clap::value_parser!(u16).range(1..=50))]
+    runs: u16,
+    /// How long a run lasts
+    #[arg(long, default_value = "3", value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: u64,
+    /// How many pizzas there are to be read
+    #[arg(long, default_value = "100000", value_parser = clap::value_parser!(u32).range(2_000..))]
+    pizzas: u32,
+    /// One JSON object a figure
+    #[arg(long)]
+    json: bool,
+    /// The program to measure [default: tizza beside this one]
+    #[arg(long)]
+    binary: Option<PathBuf>,
+}
+
+/// Groups of figures.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Reactions a second: of 64 users, and of one
+    Likes,
+    /// Pizzas read by id
+    Pizza,
+    /// Random pizzas, 15 at a time
+    Random,
+    /// Memory, idle and after likes; and the time to start
+    Memory,
+    /// All of them
+    All,
+}
+
+impl What {
+    /// Whether `group` is asked for.
+    fn includes(self, group: Self) -> bool {
+        self == group || self == Self::All
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Cli { own, bench } = Cli::parse();
+    let done = match own {
+        Some(Own::Bare(config)) => config.serve().await,
+        None => bench.measure().await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Bench {
+    /// A group that fails is told, and the others are measured all the same.
+    async fn measure(&self) -> anyhow::Result<()> {
+        let binary = self.binary()?;
+        let wrk = load::Wrk::new(self.seconds).await?;
+        let mut report = Report::new(self.json);
+        if self.what.includes(What::Memory) {
+            let done = start::measure(self, &binary, &mut report).await;
+            report.ended("start", done);
+        }
+        if self.what.includes(What::Likes) || self.what == What::Memory {
+            let done = likes::measure(self, &binary, &wrk, &mut report).await;
+            report.ended("likes", done);
+        }
+        if self.what.includes(What::Pizza) || self.what == What::Random {
+            let done = reads::measure(self, &binary, &wrk, &mut report).await;
+            report.ended("reads", done);
+        }
+        report.finish()
+    }
+
+    fn binary(&self) -> anyhow::Result<PathBuf> {
+        if cfg!(debug_assertions) {
+            eprintln!("bench: this is a debug build: its baselines are too slow and its ratios mean nothing");
+        }
+        let binary = match &self.binary {
+            Some(binary) => binary.clone(),
+            None => std::env::current_exe().context("where this program is")?.with_file_name("tizza"),
+        };
+        anyhow::ensure!(binary.is_file(), "{} is missing: build it with `cargo build --release`", binary.display());
+        Ok(binary)
+    }
+}
