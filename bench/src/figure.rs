@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use crate::machine::Others;
+
 /// Something that was measured.
 #[derive(Debug)]
 pub struct Figure {
@@ -113,13 +115,15 @@ pub async fn in_turn(
     mut ours: impl AsyncFnMut(u16) -> anyhow::Result<f64>,
     mut theirs: impl AsyncFnMut() -> anyhow::Result<f64>,
 ) -> anyhow::Result<(f64, f64)> {
-    let (mut figures, mut baselines) = (vec![], vec![]);
+    let (mut figures, mut baselines, mut others) = (vec![], vec![], Others::default());
     for run in 0..runs {
+        others.look().await?;
         let (figure, baseline) = (ours(run).await?, theirs().await?);
         eprintln!("{name}, run {}: {figure:.1}, baseline {baseline:.1}", run + 1);
         figures.push(figure);
         baselines.push(baseline);
     }
+    others.warn(name);
     Ok((median(figures), median(baselines)))
 }
 

@@ -60,6 +60,7 @@ impl<'a> Setting<'a> {
         let alone = tizza.sign_up("alone", bench.runs.into()).await?;
         let pizzas = tizza.bake(&users[..8], PIZZAS).await?;
         tizza.folded().await?;
+        eprintln!("likes: {:.1} MiB resident at the most while they signed up", tizza.process.mib("VmHWM")?);
         Ok(Self { tizza, wrk, users, alone, pizzas })
     }
 

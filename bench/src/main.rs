@@ -8,6 +8,7 @@
 //! | [`insert`], [`bare`] | the baselines: SQLite's own commit, and a handler that does nothing but the select |
 //! | [`figure`] | what is printed |
 //! | [`load`] | wrk, the load generator |
+//! | [`machine`] | whether others disturb |
 //! | [`program`], [`people`] | the measured program, and what is put into it over HTTP |
 //!
 //! Figures are on standard output, everything else on standard error.
@@ -17,6 +18,7 @@ mod figure;
 mod insert;
 mod likes;
 mod load;
+mod machine;
 mod people;
 mod program;
 mod reads;

@@ -4,12 +4,14 @@
 //! | --- | --- |
 //! | [`app`] | what every route needs, and reading that includes what a client has written |
 //! | [`home`] | where everything is |
+//! | [`forms`] | pages with forms |
 //! | [`service`] | the same as a program of its own |
 //! | [`users`], [`pizzerias`], [`pizzas`], [`likes`] | the slices: routes and their statements |
 //!
 //! Visibility (deleted, closed, not approved) is decided when rows are read: joins and filters, never by a fold.
 
 pub mod app;
+pub mod forms;
 pub mod home;
 pub mod likes;
 pub mod pizzas;
@@ -28,6 +30,7 @@ pub use app::App;
 pub fn router(app: App) -> Router {
     let routes = Router::new()
         .merge(home::routes())
+        .merge(forms::routes())
         .merge(users::routes())
         .merge(pizzerias::routes())
         .merge(pizzas::routes())

@@ -5,7 +5,7 @@
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, Request},
+    extract::{Form, FromRequest, Request},
     http::{HeaderMap, header},
 };
 use serde_json::{Map, Value};
@@ -138,7 +138,7 @@ pub(crate) fn hyphenated(text: &str) -> Option<Uuid> {
 }
 
 /// The members of a body, and what is wrong with them so far.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Fields {
     members: Map<String, Value>,
     errors: Vec<FieldError>,
@@ -196,10 +196,10 @@ pub trait RequestBody: Sized {
 /// says so: `title_startswith("title__startswith")`.
 #[macro_export]
 macro_rules! request {
-    ($(#[$doc:meta])* pub struct $name:ident { $($(#[$field_doc:meta])* pub $field:ident $(($wire:literal))?: $type:ty),* $(,)? }) => {
+    ($(#[$doc:meta])* $vis:vis struct $name:ident { $($(#[$field_doc:meta])* $field_vis:vis $field:ident $(($wire:literal))?: $type:ty),* $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Debug)]
-        pub struct $name { $($(#[$field_doc])* pub $field: $type),* }
+        $vis struct $name { $($(#[$field_doc])* $field_vis $field: $type),* }
 
         impl $crate::fields::RequestBody for $name {
             fn read(fields: &mut $crate::fields::Fields) -> Option<Self> {
@@ -226,6 +226,41 @@ impl<S: Send + Sync, T: RequestBody> FromRequest<S> for Parsed<T> {
             _ => Problem::new(Slug::Malformed, "The body could not be read to its end."),
         })?;
         T::parse(&body).map(Parsed)
+    }
+}
+
+/// The extractor of a form's body (`application/x-www-form-urlencoded`): what is wrong with its members is left to the page.
+#[derive(Clone, Debug)]
+pub struct FormData(Fields);
+
+impl FormData {
+    /// Reads all members.
+    ///
+    /// # Errors
+    /// 400: members break rules; all of them are named.
+    pub fn read<T: RequestBody>(mut self) -> Result<T, Problem> {
+        T::read(&mut self.0).ok_or_else(|| Problem::validation(self.0.errors))
+    }
+
+    /// A member as it was typed; empty where there is none.
+    #[must_use]
+    pub fn typed(&self, name: &str) -> String {
+        self.0.members.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for FormData {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let pairs =
+            Form::<Vec<(String, String)>>::from_request(request, state).await.map_err(|rejection| match rejection.status().as_u16() {
+                413 => Problem::new(Slug::TooLarge, format!("The body must have at most {MAX_BODY} bytes.")),
+                415 => Problem::new(Slug::UnsupportedMediaType, "The body must be application/x-www-form-urlencoded."),
+                _ => Problem::new(Slug::Malformed, "The form cannot be read."),
+            })?;
+        let members = pairs.0.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
+        Ok(Self(Fields { members, errors: vec![] }))
     }
 }
 

@@ -145,6 +145,10 @@ fn with_problem_body(response: Response, instance: &str, id: &RequestId) -> Resp
     if !status.is_client_error() && !status.is_server_error() {
         return response;
     }
+    let is_page = response.headers().get(header::CONTENT_TYPE).is_some_and(|media| media.as_bytes().starts_with(b"text/html"));
+    if is_page {
+        return response;
+    }
     let (parts, _) = response.into_parts();
     let problem = parts.extensions.get::<Problem>().cloned();
     let problem = problem.unwrap_or_else(|| Problem::new(Slug::of_status(status), status.canonical_reason().unwrap_or("Error")));

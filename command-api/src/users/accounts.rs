@@ -3,7 +3,7 @@
 use axum::{
     Router,
     extract::{Path, State},
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::Response,
     routing::{delete, patch, post, put},
 };
@@ -135,11 +135,21 @@ async fn change_profile(State(app): State<App>, author: Author, Parsed(body): Pa
     Ok(done.with(StatusCode::OK, UserSelf::new(&app, account(&done)?)))
 }
 
-/// All other sessions end; the caller's is begun anew.
 async fn change_password(State(app): State<App>, author: Author, Parsed(body): Parsed<PasswordChange>) -> Result<Response, Problem> {
+    let (done, cookie) = set_password(&app, &author, body).await?;
+    let mut response = done.empty(StatusCode::NO_CONTENT);
+    response.headers_mut().append(header::SET_COOKIE, cookie);
+    Ok(response)
+}
+
+/// Changes the password: all other sessions end, the caller's is begun anew.
+///
+/// # Errors
+/// 400: the old one is wrong, or the new one says who its owner is.
+pub(super) async fn set_password(app: &App, author: &Author, body: PasswordChange) -> Result<(Done<User>, HeaderValue), Problem> {
     let user_id = author.session.subject;
-    let known = active(&Look::new(&app), user_id).await?;
-    require_password(&app, &known, "old_password", body.old_password.into_inner()).await?;
+    let known = active(&Look::new(app), user_id).await?;
+    require_password(app, &known, "old_password", body.old_password.into_inner()).await?;
     let about = [Some(&known.username), known.email.as_ref(), known.first_name.as_ref(), known.last_name.as_ref()];
     body.new_password.unlike("new_password", about.into_iter().filter_map(clear))?;
 
@@ -156,9 +166,7 @@ async fn change_password(State(app): State<App>, author: Author, Parsed(body): P
         .await?;
     app.identity.end_all_but(user_id, credential_id.0).await?;
     let (_, cookie) = app.identity.begin_session(user_id).await?;
-    let mut response = done.empty(StatusCode::NO_CONTENT);
-    response.headers_mut().append(header::SET_COOKIE, cookie);
-    Ok(response)
+    Ok((done, cookie))
 }
 
 async fn require_password(app: &App, account: &Account, field: &str, given: String) -> Result<(), Problem> {

@@ -3,6 +3,7 @@
 mod accounts;
 mod attempts;
 mod create_superuser;
+mod forms;
 pub mod parse;
 pub mod passwords;
 pub mod policy;
@@ -37,7 +38,7 @@ use superusers::Superusers;
 
 /// The slice's routes.
 pub fn routes() -> Router<App> {
-    accounts::routes().merge(sessions::routes()).merge(staff::routes())
+    accounts::routes().merge(forms::routes()).merge(sessions::routes()).merge(staff::routes())
 }
 
 /// What can be done to an account.

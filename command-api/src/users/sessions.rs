@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Instant};
 use axum::{
     Json, Router,
     extract::{ConnectInfo, State},
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -28,12 +28,21 @@ async fn log_in(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Parsed(body): Parsed<LogIn>,
 ) -> Result<Response, Problem> {
+    let (account, cookie) = authenticate(&app, peer, &body).await?;
+    Ok((StatusCode::OK, [(header::SET_COOKIE, cookie)], Json(UserSelf::new(&app, &account))).into_response())
+}
+
+/// Begins a session for who knows the password: the account as it is now, and the session's cookie.
+///
+/// # Errors
+/// 401: the pair is wrong, or its account shut out; 429: that was so too often.
+pub(super) async fn authenticate(app: &App, peer: SocketAddr, body: &LogIn) -> Result<(Account, HeaderValue), Problem> {
     let name = Name::new(NameKind::Username, body.username.as_str());
     app.attempts.allow(&name.folded, peer.ip(), Instant::now())?;
     loop {
-        let holder = Look::new(&app).holder(&name).await?;
+        let holder = Look::new(app).holder(&name).await?;
         let (account, version) = match holder {
-            Some(user_id) => at_current_version(&app, user_id).await?.unzip(),
+            Some(user_id) => at_current_version(app, user_id).await?.unzip(),
             None => (None, None),
         };
         let credential = account.as_ref().map(|account| account.credential_id.0);
@@ -44,12 +53,12 @@ async fn log_in(
         };
         let (session, cookie) = app.identity.begin_session(account.user_id.0).await?;
         // What happened to the account meanwhile may have ended its sessions before this one was there.
-        if at_current_version(&app, account.user_id.0).await?.map(|(_, version)| version) != version {
+        if at_current_version(app, account.user_id.0).await?.map(|(_, version)| version) != version {
             app.identity.end_session(session.session_id).await?;
             continue;
         }
         app.attempts.succeeded(&name.folded);
-        return Ok((StatusCode::OK, [(header::SET_COOKIE, cookie)], Json(UserSelf::new(&app, &account))).into_response());
+        return Ok((account, cookie));
     }
 }
 

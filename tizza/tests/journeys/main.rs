@@ -5,6 +5,7 @@
 mod accounts;
 mod cards;
 mod crashes;
+mod forms;
 mod reading;
 mod rejections;
 mod server;

@@ -69,7 +69,11 @@ impl Server {
 
     /// A client without a session.
     pub fn client(&self) -> Client {
-        Client { http: reqwest::Client::builder().cookie_store(true).build().unwrap(), url: self.url.clone(), token: Arc::default() }
+        Client {
+            http: reqwest::Client::builder().cookie_store(true).redirect(reqwest::redirect::Policy::none()).build().unwrap(),
+            url: self.url.clone(),
+            token: Arc::default(),
+        }
     }
 
     /// A client with an account, logged in.
