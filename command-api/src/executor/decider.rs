@@ -17,6 +17,9 @@ pub trait Decider:
     /// The command breaks a rule.
     fn decide(&self, command: Self::Command) -> Result<Vec<Self::Event>, Self::Error>;
 
+    /// The state after an event.
+    fn evolve(&mut self, event: Self::Event);
+
     /// The unique names that `event` takes or gives back in this state.
     fn names(&self, event: &Self::Event) -> Vec<NameChange> {
         let _ = event;
@@ -39,4 +42,26 @@ pub async fn forward<A: Decider>(aggregate: &mut A, command: A::Command, sink: &
         sink.write(event, aggregate).await;
     }
     Ok(())
+}
+
+/// Makes a [`Decider`] an aggregate of cqrs-es, with the `Command` and `Error` of its module.
+#[macro_export]
+macro_rules! aggregate {
+    ($state:ident, $event:ty) => {
+        impl cqrs_es::Aggregate for $state {
+            const TYPE: &'static str = <$event as events::Vocabulary>::KIND;
+            type Command = Command;
+            type Event = $event;
+            type Error = Error;
+            type Services = ();
+
+            async fn handle(&mut self, command: Command, (): &(), sink: &cqrs_es::event_sink::EventSink<Self>) -> Result<(), Error> {
+                $crate::executor::forward(self, command, sink).await
+            }
+
+            fn apply(&mut self, event: $event) {
+                $crate::executor::Decider::evolve(self, event);
+            }
+        }
+    };
 }

@@ -36,6 +36,7 @@ struct Seen {
     versions: HashMap<Uuid, Version>,
     from_cache: Vec<Uuid>,
     limits: Vec<Read>,
+    torn: bool,
 }
 
 impl Look {
@@ -52,20 +53,31 @@ impl Look {
     /// # Errors
     /// The log is not available, or holds events of a newer release.
     pub async fn find<A: Decider>(&self, stream_id: Uuid) -> Result<Option<Known<A>>, Problem> {
-        let cached = self.app.cache.get::<A>(stream_id);
-        if let Some(known) = cached.filter(|known| self.saw(stream_id, known.version)) {
+        if let Some(known) = self.app.cache.get::<A>(stream_id) {
+            self.saw(stream_id, known.version);
             self.seen().from_cache.push(stream_id);
             return Ok(Some(known));
         }
-        let Some(known) = load::<A>(&self.app.log.stream(stream_id, 0).await?)? else { return Ok(None) };
-        self.app.cache.put(stream_id, known.clone());
-        self.saw(stream_id, known.version);
-        Ok(Some(known))
+        let stored = self.app.log.stream(stream_id, 0).await?;
+        self.saw(stream_id, stored.len() as Version);
+        let known = load::<A>(&stored)?;
+        if let Some(known) = &known {
+            self.app.cache.put(stream_id, known.clone());
+        }
+        Ok(known)
     }
 
-    /// Remembers a version, the first one of each stream; whether it is that one.
+    /// Remembers a version, the first one of each stream (0 where there is none); whether it is that one.
     fn saw(&self, stream_id: Uuid, version: Version) -> bool {
-        *self.seen().versions.entry(stream_id).or_insert(version) == version
+        let mut seen = self.seen();
+        let same = *seen.versions.entry(stream_id).or_insert(version) == version;
+        seen.torn |= !same;
+        same
+    }
+
+    /// Whether a stream moved while it was looked at: what was seen first and what was seen later do not go together.
+    pub(crate) fn is_torn(&self) -> bool {
+        self.seen().torn
     }
 
     /// Which stream holds a unique name. Not checked again when the events are written.
@@ -99,6 +111,10 @@ impl Look {
 
     /// Whether what came from the cache is still so; what is not is forgotten.
     pub(crate) async fn is_current(&self) -> Result<bool, Problem> {
+        if self.is_torn() {
+            self.forget();
+            return Ok(false);
+        }
         let cached: Vec<_> = {
             let seen = self.seen();
             seen.from_cache.iter().map(|id| (*id, seen.versions[id])).collect()

@@ -102,6 +102,9 @@ impl App {
 
     async fn attempt<A: Decider>(&self, origin: &Origin, stream_id: Uuid, intent: Intent<A>, look: &Look) -> Result<Attempt<A>, Problem> {
         let found = look.find::<A>(stream_id).await?;
+        if look.is_torn() {
+            return Ok(Attempt::Lost);
+        }
         let known = found.unwrap_or_else(|| Known { state: A::default(), version: 0, partition: Partition::of(intent.subject) });
         let events = match known.state.decide(intent.command) {
             Ok(events) if events.is_empty() => return Ok(Attempt::NothingToDo(known)),

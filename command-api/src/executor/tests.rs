@@ -20,14 +20,14 @@ use crate::{
     Settings,
     pizzas::{self, Pizza},
     pizzerias::{self, Pizzeria},
-    users::{self, User},
+    users::{self, User, parse::Username},
 };
 
 const ADA: UserId = UserId(Uuid::from_u128(1));
 const TRATTORIA: PizzeriaId = PizzeriaId(Uuid::from_u128(2));
 const MARGHERITA: PizzaId = PizzaId(Uuid::from_u128(3));
 
-/// Two processes on one log, in which Ada has a place with a pizza.
+/// Two processes on one log.
 struct Tizza {
     _folder: TempDir,
     a: App,
@@ -41,7 +41,7 @@ impl Tizza {
         Self { _folder: folder, a, b }
     }
 
-    /// The first process remembers all of it.
+    /// Ada has a place with a pizza, and the first process remembers all of it.
     async fn new() -> Self {
         let tizza = Self::empty().await;
         sign_up(&tizza.a, ADA, "Ada").await.unwrap();
@@ -86,9 +86,9 @@ async fn send<A: Decider>(app: &App, stream_id: Uuid, command: &A::Command) -> R
 }
 
 async fn sign_up(app: &App, user_id: UserId, username: &str) -> Result<Done<User>, Problem> {
-    let username = &Field::read(&json!(username)).unwrap();
+    let username = &Username::read(&json!(username)).unwrap();
     app.execute::<User, _, _>(&origin(), user_id.0, |_| async move {
-        let (credential_id, username) = (CredentialId(user_id.0), Clone::clone(username));
+        let (credential_id, username) = (CredentialId(user_id.0), username.clone());
         let command = users::Command::SignUp { user_id, credential_id, username, email: None, first_name: None, last_name: None };
         Ok(Intent { command, subject: user_id.0 })
     })
@@ -198,4 +198,62 @@ async fn of_many_who_want_a_name_exactly_one_gets_it() {
     let answers = wishes.join_all().await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
     assert!(answers.iter().all(|answer| [Ok(1), Err(Slug::UsernameTaken)].contains(answer)), "{answers:?}");
+}
+
+const GRACE: UserId = UserId(Uuid::from_u128(7));
+
+#[tokio::test]
+async fn a_place_that_another_opened_meanwhile_is_not_changed_by_a_stranger() {
+    let Tizza { a, b, .. } = &Tizza::empty().await;
+    sign_up(a, ADA, "Ada").await.unwrap();
+    sign_up(a, GRACE, "Grace").await.unwrap();
+    let answer = a
+        .execute::<Pizzeria, _, _>(&origin(), TRATTORIA.0, |look| async move {
+            users::active(&look, GRACE.0).await?;
+            if look.find::<Pizzeria>(TRATTORIA.0).await?.is_some() {
+                return Err(Problem::not_found()); // what pizzerias::http::role says to a stranger
+            }
+            send::<Pizzeria>(b, TRATTORIA.0, &open()).await.unwrap(); // Ada, in the other process
+            let details = pizzerias::Details { name: "Grace was here".into(), address: String::new().into(), phone: String::new().into() };
+            Ok(Intent { command: pizzerias::Command::Put { pizzeria_id: TRATTORIA, owner_id: GRACE, owned: 0, details }, subject: GRACE.0 })
+        })
+        .await;
+    assert_eq!(told(answer), Err(Slug::NotFound));
+}
+
+#[tokio::test]
+async fn who_became_the_first_superuser_meanwhile_is_not_deleted() {
+    use users::superusers::{self, Superusers};
+    let Tizza { a, b, .. } = &Tizza::new().await;
+    let answer = a
+        .execute::<User, _, _>(&origin(), ADA.0, |look| async move {
+            users::active(&look, ADA.0).await?;
+            let is_superuser = users::is_superuser(&look, ADA.0).await?;
+            if !is_superuser {
+                send::<Superusers>(b, events::ids::superusers(), &superusers::Command::GrantFirst { user_id: ADA }).await.unwrap();
+            }
+            Ok(Intent { command: users::Command::Delete { reason: UserDeletion::SelfRequested, is_superuser }, subject: ADA.0 })
+        })
+        .await;
+    assert_eq!(told(answer), Err(Slug::Conflict));
+}
+
+#[tokio::test]
+async fn who_was_suspended_meanwhile_does_not_change_the_profile() {
+    let Tizza { a, b, .. } = &Tizza::new().await;
+    let answer = a
+        .execute::<User, _, _>(&origin(), ADA.0, |look| async move {
+            users::active(&look, ADA.0).await?;
+            let suspend = users::Command::Suspend { reason: None, is_superuser: false };
+            let _ = send::<User>(b, ADA.0, &suspend).await;
+            // Another request of hers, in the same process, finds out first.
+            let _ = send::<Pizzeria>(a, TRATTORIA.0, &rename("Da Grace")).await;
+            let change = users::ProfileChange {
+                first_name: service_kit::fields::Patch::Set(Field::read(&json!("Augusta")).unwrap()),
+                ..Default::default()
+            };
+            Ok(Intent { command: users::Command::ChangeProfile(change), subject: ADA.0 })
+        })
+        .await;
+    assert_eq!(told(answer), Err(Slug::Unauthenticated));
 }

@@ -4,7 +4,6 @@ mod http;
 #[cfg(test)]
 mod tests;
 
-use cqrs_es::{Aggregate, event_sink::EventSink};
 use events::{
     PizzaId, PizzeriaId, ReactionEvent, UserId,
     likes::Reaction::{self, Dislike, Like},
@@ -12,7 +11,7 @@ use events::{
 use serde::{Deserialize, Serialize};
 use service_kit::Problem;
 
-use crate::executor::{Decider, forward};
+use crate::{aggregate, executor::Decider};
 use ReactionEvent::{PizzaDisliked, PizzaLiked, PizzaReactionWithdrawn};
 
 pub use http::routes;
@@ -65,20 +64,8 @@ impl Decider for Opinion {
             }
         })
     }
-}
 
-impl Aggregate for Opinion {
-    const TYPE: &'static str = "reaction";
-    type Command = Command;
-    type Event = ReactionEvent;
-    type Error = Error;
-    type Services = ();
-
-    async fn handle(&mut self, command: Command, (): &(), sink: &EventSink<Self>) -> Result<(), Error> {
-        forward(self, command, sink).await
-    }
-
-    fn apply(&mut self, event: ReactionEvent) {
+    fn evolve(&mut self, event: ReactionEvent) {
         let (now, user_id, pizza_id, pizzeria_id) = match event {
             PizzaLiked { user_id, pizza_id, pizzeria_id } => (Some(Like), user_id, pizza_id, pizzeria_id),
             PizzaDisliked { user_id, pizza_id, pizzeria_id } => (Some(Dislike), user_id, pizza_id, pizzeria_id),
@@ -87,6 +74,8 @@ impl Aggregate for Opinion {
         *self = Self { now, about: Some((user_id, pizza_id, pizzeria_id)) };
     }
 }
+
+aggregate!(Opinion, ReactionEvent);
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {

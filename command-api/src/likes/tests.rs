@@ -92,7 +92,7 @@ proptest! {
             let changes = wish != opinion.now;
             let Ok(events) = opinion.decide(wish.map_or(Command::Withdraw, react));
             prop_assert_eq!(events.len(), usize::from(changes));
-            events.into_iter().for_each(|event| opinion.apply(event));
+            events.into_iter().for_each(|event| opinion.evolve(event));
             prop_assert_eq!(opinion.now, wish);
         }
     }

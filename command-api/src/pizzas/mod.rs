@@ -6,7 +6,6 @@ pub mod policy;
 #[cfg(test)]
 mod tests;
 
-use cqrs_es::{Aggregate, event_sink::EventSink};
 use event_log::LinkChange;
 use events::{
     PizzaEvent, PizzaId, PizzeriaId,
@@ -15,7 +14,7 @@ use events::{
 use serde::{Deserialize, Serialize};
 use service_kit::{Problem, Slug};
 
-use crate::executor::{Decider, forward};
+use crate::{aggregate, executor::Decider};
 use PizzaEvent::{PizzaApprovalWithdrawn, PizzaApproved, PizzaChanged, PizzaCreated, PizzaDeleted};
 
 pub use http::routes;
@@ -156,6 +155,28 @@ impl Decider for Pizza {
         }
     }
 
+    fn evolve(&mut self, event: PizzaEvent) {
+        match (event, &mut *self) {
+            (PizzaCreated { pizzeria_id, title, description, thumbnail_url, diet, .. }, _) => {
+                let details = Details { title, description, thumbnail_url, diet };
+                *self = Self::Listed { pizzeria_id, approved: false, details };
+            }
+            (PizzaChanged { title, description, thumbnail_url, diet }, Self::Listed { details, .. }) => {
+                details.title = title.unwrap_or_else(|| std::mem::take(&mut details.title));
+                details.description = description.unwrap_or_else(|| std::mem::take(&mut details.description));
+                details.thumbnail_url = thumbnail_url.unwrap_or_else(|| details.thumbnail_url.take());
+                details.diet = diet.unwrap_or(details.diet);
+            }
+            (PizzaApproved {}, Self::Listed { approved, .. }) => *approved = true,
+            (PizzaApprovalWithdrawn { .. }, Self::Listed { approved, .. }) => *approved = false,
+            (PizzaDeleted { .. }, Self::Listed { pizzeria_id, .. }) => *self = Self::Deleted { pizzeria_id: *pizzeria_id },
+            (
+                PizzaChanged { .. } | PizzaApproved {} | PizzaApprovalWithdrawn { .. } | PizzaDeleted { .. },
+                Self::Unknown | Self::Deleted { .. },
+            ) => {}
+        }
+    }
+
     fn links(&self, event: &PizzaEvent) -> Vec<LinkChange> {
         let link = |pizzeria: PizzeriaId, present| vec![LinkChange { kind: OF_PIZZERIA, key: pizzeria.0, present }];
         match event {
@@ -191,39 +212,7 @@ impl Details {
     }
 }
 
-impl Aggregate for Pizza {
-    const TYPE: &'static str = "pizza";
-    type Command = Command;
-    type Event = PizzaEvent;
-    type Error = Error;
-    type Services = ();
-
-    async fn handle(&mut self, command: Command, (): &(), sink: &EventSink<Self>) -> Result<(), Error> {
-        forward(self, command, sink).await
-    }
-
-    fn apply(&mut self, event: PizzaEvent) {
-        match (event, &mut *self) {
-            (PizzaCreated { pizzeria_id, title, description, thumbnail_url, diet, .. }, _) => {
-                let details = Details { title, description, thumbnail_url, diet };
-                *self = Self::Listed { pizzeria_id, approved: false, details };
-            }
-            (PizzaChanged { title, description, thumbnail_url, diet }, Self::Listed { details, .. }) => {
-                details.title = title.unwrap_or_else(|| std::mem::take(&mut details.title));
-                details.description = description.unwrap_or_else(|| std::mem::take(&mut details.description));
-                details.thumbnail_url = thumbnail_url.unwrap_or_else(|| details.thumbnail_url.take());
-                details.diet = diet.unwrap_or(details.diet);
-            }
-            (PizzaApproved {}, Self::Listed { approved, .. }) => *approved = true,
-            (PizzaApprovalWithdrawn { .. }, Self::Listed { approved, .. }) => *approved = false,
-            (PizzaDeleted { .. }, Self::Listed { pizzeria_id, .. }) => *self = Self::Deleted { pizzeria_id: *pizzeria_id },
-            (
-                PizzaChanged { .. } | PizzaApproved {} | PizzaApprovalWithdrawn { .. } | PizzaDeleted { .. },
-                Self::Unknown | Self::Deleted { .. },
-            ) => {}
-        }
-    }
-}
+aggregate!(Pizza, PizzaEvent);
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {

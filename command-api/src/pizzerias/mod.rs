@@ -5,13 +5,12 @@ pub mod policy;
 #[cfg(test)]
 mod tests;
 
-use cqrs_es::{Aggregate, event_sink::EventSink};
 use event_log::LinkChange;
 use events::{Pii, PizzeriaEvent, PizzeriaId, UserId, pizzerias::PizzeriaClosure};
 use serde::{Deserialize, Serialize};
 use service_kit::{Problem, Slug};
 
-use crate::executor::{Decider, forward};
+use crate::{aggregate, executor::Decider};
 use PizzeriaEvent::{PizzeriaChanged, PizzeriaClosed, PizzeriaOpened};
 
 pub use http::routes;
@@ -132,6 +131,21 @@ impl Decider for Pizzeria {
         }
     }
 
+    fn evolve(&mut self, event: PizzeriaEvent) {
+        match (event, &mut *self) {
+            (PizzeriaOpened { owner_id, name, address, phone, .. }, _) => {
+                *self = Self::Open { owner_id, details: Details { name, address, phone } };
+            }
+            (PizzeriaChanged { name, address, phone }, Self::Open { details, .. }) => {
+                details.name = name.unwrap_or_else(|| std::mem::take(&mut details.name));
+                details.address = address.unwrap_or_else(|| details.address.clone());
+                details.phone = phone.unwrap_or_else(|| details.phone.clone());
+            }
+            (PizzeriaClosed { .. }, Self::Open { owner_id, .. }) => *self = Self::Closed { owner_id: *owner_id },
+            (PizzeriaChanged { .. } | PizzeriaClosed { .. }, Self::Unknown | Self::Closed { .. }) => {}
+        }
+    }
+
     fn links(&self, event: &PizzeriaEvent) -> Vec<LinkChange> {
         let link = |owner: UserId, present| vec![LinkChange { kind: OF_OWNER, key: owner.0, present }];
         match event {
@@ -153,32 +167,7 @@ impl Details {
     }
 }
 
-impl Aggregate for Pizzeria {
-    const TYPE: &'static str = "pizzeria";
-    type Command = Command;
-    type Event = PizzeriaEvent;
-    type Error = Error;
-    type Services = ();
-
-    async fn handle(&mut self, command: Command, (): &(), sink: &EventSink<Self>) -> Result<(), Error> {
-        forward(self, command, sink).await
-    }
-
-    fn apply(&mut self, event: PizzeriaEvent) {
-        match (event, &mut *self) {
-            (PizzeriaOpened { owner_id, name, address, phone, .. }, _) => {
-                *self = Self::Open { owner_id, details: Details { name, address, phone } };
-            }
-            (PizzeriaChanged { name, address, phone }, Self::Open { details, .. }) => {
-                details.name = name.unwrap_or_else(|| std::mem::take(&mut details.name));
-                details.address = address.unwrap_or_else(|| details.address.clone());
-                details.phone = phone.unwrap_or_else(|| details.phone.clone());
-            }
-            (PizzeriaClosed { .. }, Self::Open { owner_id, .. }) => *self = Self::Closed { owner_id: *owner_id },
-            (PizzeriaChanged { .. } | PizzeriaClosed { .. }, Self::Unknown | Self::Closed { .. }) => {}
-        }
-    }
-}
+aggregate!(Pizzeria, PizzeriaEvent);
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {

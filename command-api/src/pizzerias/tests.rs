@@ -16,7 +16,7 @@ fn given(events: impl IntoIterator<Item = PizzeriaEvent>) -> AggregateTestExecut
 
 fn after(events: impl IntoIterator<Item = PizzeriaEvent>) -> Pizzeria {
     events.into_iter().fold(Pizzeria::default(), |mut pizzeria, event| {
-        pizzeria.apply(event);
+        pizzeria.evolve(event);
         pizzeria
     })
 }

@@ -1,5 +1,6 @@
 //! Accounts.
 
+mod account;
 mod accounts;
 mod attempts;
 mod create_superuser;
@@ -14,7 +15,6 @@ pub mod superusers;
 mod tests;
 
 use axum::Router;
-use cqrs_es::{Aggregate, event_sink::EventSink};
 use events::{
     Pii, UserEvent, UserId,
     ids::CredentialId,
@@ -25,12 +25,13 @@ use service_kit::{Problem, Slug, fields::Patch};
 use uuid::Uuid;
 
 use crate::{
-    App,
-    executor::{Decider, Known, Look, forward},
+    App, aggregate,
+    executor::{Decider, Known, Look},
     names::{Name, NameChange, NameKind},
 };
 use UserEvent::{PasswordChanged, ProfileChanged, StaffGranted, StaffRevoked, UserDeleted, UserReinstated, UserSignedUp, UserSuspended};
 
+pub use account::Account;
 pub(crate) use attempts::Attempts;
 pub use create_superuser::create_superuser;
 use parse::{Email, PersonName, SettingsChange, Username};
@@ -131,29 +132,6 @@ pub enum User {
     Deleted,
 }
 
-/// What is known of an open account.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Account {
-    /// Whose.
-    pub user_id: UserId,
-    /// Names the password's hash.
-    pub credential_id: CredentialId,
-    /// As typed.
-    pub username: Pii<String>,
-    /// As typed.
-    pub email: Option<Pii<String>>,
-    /// Given name.
-    pub first_name: Option<Pii<String>>,
-    /// Family name.
-    pub last_name: Option<Pii<String>>,
-    /// As chosen.
-    pub settings: Settings,
-    /// Whether the person is a member of staff.
-    pub is_staff: bool,
-    /// Whether the person is shut out.
-    pub suspended: bool,
-}
-
 impl Decider for User {
     fn decide(&self, command: Command) -> Result<Vec<UserEvent>, Error> {
         match (command, self) {
@@ -170,6 +148,19 @@ impl Decider for User {
             (_, Self::Unknown) => Err(Error::Unknown),
             (_, Self::Deleted) => Err(Error::Deleted),
             (command, Self::Active(account)) => account.decide(command),
+        }
+    }
+
+    fn evolve(&mut self, event: UserEvent) {
+        match (event, &mut *self) {
+            (UserSignedUp { user_id, credential_id, username, email, first_name, last_name }, _) => {
+                let (settings, is_staff, suspended) = (Settings::default(), false, false);
+                *self =
+                    Self::Active(Account { user_id, credential_id, username, email, first_name, last_name, settings, is_staff, suspended });
+            }
+            (UserDeleted { .. }, _) => *self = Self::Deleted,
+            (event, Self::Active(account)) => account.apply(event),
+            (_, Self::Unknown | Self::Deleted) => {}
         }
     }
 
@@ -198,54 +189,6 @@ impl Decider for User {
     }
 }
 
-impl Account {
-    fn decide(&self, command: Command) -> Result<Vec<UserEvent>, Error> {
-        let once = |already: bool, event: UserEvent| if already { vec![] } else { vec![event] };
-        match command {
-            Command::SignUp { .. } => Err(Error::Exists),
-            Command::ChangePassword { credential_id } => Ok(once(self.credential_id == credential_id, PasswordChanged { credential_id })),
-            Command::ChangeProfile(change) => Ok(self.changed(change).into_iter().collect()),
-            Command::Suspend { is_superuser: true, .. } | Command::Delete { is_superuser: true, .. } => Err(Error::Superuser),
-            Command::Suspend { reason, .. } => Ok(once(self.suspended, UserSuspended { reason: reason.map(Into::into) })),
-            Command::Reinstate => Ok(once(!self.suspended, UserReinstated {})),
-            Command::SetStaff { is_staff: true } => Ok(once(self.is_staff, StaffGranted {})),
-            Command::SetStaff { is_staff: false } => Ok(once(!self.is_staff, StaffRevoked {})),
-            Command::Delete { reason, .. } => Ok(vec![UserDeleted { user_id: self.user_id, reason }]),
-        }
-    }
-
-    /// What of a change is a change.
-    fn changed(&self, change: ProfileChange) -> Option<UserEvent> {
-        fn personal<T: Into<String>>(wish: Patch<T>, now: Option<&Pii<String>>) -> Option<Option<Pii<String>>> {
-            let wanted = wish.wish()?.map(Into::into).filter(|text| !text.is_empty()).map(Pii::Clear);
-            (wanted.as_ref() != now).then_some(wanted)
-        }
-        let email = personal(change.email, self.email.as_ref());
-        let first_name = personal(change.first_name, self.first_name.as_ref());
-        let last_name = personal(change.last_name, self.last_name.as_ref());
-        let settings = change.settings.map(|change| change.of(self.settings)).filter(|settings| *settings != self.settings);
-        let any = email.is_some() || first_name.is_some() || last_name.is_some() || settings.is_some();
-        any.then_some(ProfileChanged { email, first_name, last_name, settings })
-    }
-
-    fn apply(&mut self, event: UserEvent) {
-        match event {
-            PasswordChanged { credential_id } => self.credential_id = credential_id,
-            ProfileChanged { email, first_name, last_name, settings } => {
-                self.email = email.unwrap_or_else(|| self.email.take());
-                self.first_name = first_name.unwrap_or_else(|| self.first_name.take());
-                self.last_name = last_name.unwrap_or_else(|| self.last_name.take());
-                self.settings = settings.unwrap_or(self.settings);
-            }
-            UserSuspended { .. } => self.suspended = true,
-            UserReinstated {} => self.suspended = false,
-            StaffGranted {} => self.is_staff = true,
-            StaffRevoked {} => self.is_staff = false,
-            UserSignedUp { .. } | UserDeleted { .. } => {}
-        }
-    }
-}
-
 fn names<'a>(username: &'a Pii<String>, email: Option<&'a Pii<String>>) -> impl Iterator<Item = Name> + 'a {
     let username = username.clear().map(|name| Name::new(NameKind::Username, name));
     username.into_iter().chain(email.and_then(email_name))
@@ -255,30 +198,7 @@ fn email_name(email: &Pii<String>) -> Option<Name> {
     email.clear().map(|email| Name::new(NameKind::Email, email))
 }
 
-impl Aggregate for User {
-    const TYPE: &'static str = "user";
-    type Command = Command;
-    type Event = UserEvent;
-    type Error = Error;
-    type Services = ();
-
-    async fn handle(&mut self, command: Command, (): &(), sink: &EventSink<Self>) -> Result<(), Error> {
-        forward(self, command, sink).await
-    }
-
-    fn apply(&mut self, event: UserEvent) {
-        match (event, &mut *self) {
-            (UserSignedUp { user_id, credential_id, username, email, first_name, last_name }, _) => {
-                let (settings, is_staff, suspended) = (Settings::default(), false, false);
-                *self =
-                    Self::Active(Account { user_id, credential_id, username, email, first_name, last_name, settings, is_staff, suspended });
-            }
-            (UserDeleted { .. }, _) => *self = Self::Deleted,
-            (event, Self::Active(account)) => account.apply(event),
-            (_, Self::Unknown | Self::Deleted) => {}
-        }
-    }
-}
+aggregate!(User, UserEvent);
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use cqrs_es::{Aggregate, event_sink::EventSink};
 use events::{SuperuserEvent, UserId};
 use serde::{Deserialize, Serialize};
 use service_kit::{Problem, Slug};
 
-use crate::executor::{Decider, forward};
+use crate::{aggregate, executor::Decider};
 use SuperuserEvent::{SuperuserGranted, SuperuserRevoked};
 
 /// What can be done to the list.
@@ -61,20 +60,8 @@ impl Decider for Superusers {
             Command::Revoke { user_id } => Ok(vec![SuperuserRevoked { user_id }]),
         }
     }
-}
 
-impl Aggregate for Superusers {
-    const TYPE: &'static str = "superusers";
-    type Command = Command;
-    type Event = SuperuserEvent;
-    type Error = Error;
-    type Services = ();
-
-    async fn handle(&mut self, command: Command, (): &(), sink: &EventSink<Self>) -> Result<(), Error> {
-        forward(self, command, sink).await
-    }
-
-    fn apply(&mut self, event: SuperuserEvent) {
+    fn evolve(&mut self, event: SuperuserEvent) {
         match event {
             SuperuserGranted { user_id } => {
                 self.members.insert(user_id);
@@ -85,6 +72,8 @@ impl Aggregate for Superusers {
         }
     }
 }
+
+aggregate!(Superusers, SuperuserEvent);
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {

@@ -18,7 +18,7 @@ fn given(events: impl IntoIterator<Item = PizzaEvent>) -> AggregateTestExecutor<
 
 fn after(events: impl IntoIterator<Item = PizzaEvent>) -> Pizza {
     events.into_iter().fold(Pizza::default(), |mut pizza, event| {
-        pizza.apply(event);
+        pizza.evolve(event);
         pizza
     })
 }

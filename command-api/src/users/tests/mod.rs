@@ -32,7 +32,7 @@ fn given(events: impl IntoIterator<Item = UserEvent>) -> AggregateTestExecutor<U
 
 fn after(events: impl IntoIterator<Item = UserEvent>) -> User {
     events.into_iter().fold(User::default(), |mut user, event| {
-        user.apply(event);
+        user.evolve(event);
         user
     })
 }

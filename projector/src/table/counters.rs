@@ -1,0 +1,49 @@
+//! Numbers that any partition may add to.
+
+use std::collections::BTreeMap;
+
+use read_store::View;
+use serde_json::Value;
+use sqlx::SqliteConnection;
+use uuid::Uuid;
+
+use super::{Table, execute, upsert};
+
+/// Counters by id: any partition may add to them, so nothing is loaded and what is written is what is to be added.
+#[derive(Debug)]
+pub struct Counters {
+    table: &'static Table,
+    added: BTreeMap<Uuid, Vec<i64>>,
+}
+
+impl Counters {
+    /// None counted yet. The table's key is one id, its other columns are numbers.
+    #[must_use]
+    pub fn new(table: &'static Table) -> Self {
+        Self { table, added: BTreeMap::new() }
+    }
+
+    /// Adds to each number of an id. A counter that was ever touched has a row, whatever it counts.
+    pub fn add(&mut self, id: impl Into<Uuid>, amounts: &[i64]) {
+        let sums = self.added.entry(id.into()).or_insert_with(|| vec![0; amounts.len()]);
+        sums.iter_mut().zip(amounts).for_each(|(sum, amount)| *sum += amount);
+    }
+
+    /// Adds what was counted to what is stored.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn store(&self, db: &mut SqliteConnection, view: &View, generation: i64) -> Result<(), sqlx::Error> {
+        if self.added.is_empty() {
+            return Ok(());
+        }
+        let row = |(id, sums): (&Uuid, &Vec<i64>)| {
+            let values = std::iter::once(Value::from(id.to_string())).chain(sums.iter().copied().map(Value::from));
+            self.table.columns.iter().map(|column| column.name.to_owned()).zip(values).collect::<serde_json::Map<_, _>>()
+        };
+        let rows: Vec<_> = self.added.iter().map(row).collect();
+        let name = format!("{{{}}}", self.table.name);
+        let add: Vec<_> = self.table.columns[1..].iter().map(|c| format!("{0} = {name}.{0} + excluded.{0}", c.name)).collect();
+        execute(db, view, generation, &upsert(self.table, &format!("update set {}", add.join(", "))), &rows).await
+    }
+}
