@@ -8,6 +8,7 @@
 //! | [`claim`] | unique names, as the log keeps them |
 //! | `judge` | decides a batch of appends, purely |
 //! | `writer` | collects appends into batches, while one is being written |
+//! | `recent` | the newest events, in memory |
 //! | `store` | the statements |
 //! | [`policy_store`] | checkpoints, leases and parked events of those who react to events |
 //!
@@ -19,6 +20,7 @@ pub mod claim;
 mod judge;
 pub mod partition;
 pub mod policy_store;
+mod recent;
 pub mod record;
 mod store;
 mod writer;
@@ -52,6 +54,7 @@ pub struct EventLog {
     database: Database,
     writer: writer::Writer,
     heads: Arc<watch::Sender<Heads>>,
+    recent: Arc<recent::Recent>,
 }
 
 /// The last position of each partition, as far as this process knows.
@@ -66,8 +69,9 @@ impl EventLog {
         let database = store::open(url).await?;
         let unusable = |e: sqlx::Error| OpenError::Unusable { url: url.clone(), source: e.into() };
         let heads = Arc::new(watch::Sender::new(store::heads(&database).await.map_err(unusable)?));
-        let writer = writer::Writer::start(database.clone(), heads.clone());
-        Ok(Self { database, writer, heads })
+        let recent = Arc::default();
+        let writer = writer::Writer::start(database.clone(), heads.clone(), Arc::clone(&recent));
+        Ok(Self { database, writer, heads, recent })
     }
 
     /// Appends events to a stream, or says why not. Returns when the events are durable.
@@ -92,7 +96,10 @@ impl EventLog {
     /// # Errors
     /// The database's own.
     pub async fn read(&self, partition: Partition, after: Position, limit: usize) -> Result<Vec<Recorded>, sqlx::Error> {
-        store::read(&self.database, partition, after, limit).await
+        match self.recent.after(partition, after, limit) {
+            Some(events) => Ok(events),
+            None => store::read(&self.database, partition, after, limit).await,
+        }
     }
 
     /// At most `limit` events of some types in a partition, after one position and up to another, oldest first.
@@ -107,7 +114,10 @@ impl EventLog {
         types: &[&str],
         limit: usize,
     ) -> Result<Vec<Recorded>, sqlx::Error> {
-        store::read_types(&self.database, partition, (after, until), types, limit).await
+        match self.recent.of_types(partition, (after, until), types, limit) {
+            Some(events) => Ok(events),
+            None => store::read_types(&self.database, partition, (after, until), types, limit).await,
+        }
     }
 
     /// Kind, partition and version of each of the streams that exist.

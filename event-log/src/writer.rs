@@ -5,7 +5,11 @@ use std::{mem, sync::Arc};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Append, AppendError, Heads, Outcome, store};
+use crate::{
+    Append, AppendError, Heads, Outcome,
+    recent::Recent,
+    store::{self, Written},
+};
 use database::Database;
 
 /// How many wishes may wait; the next is told to come back later.
@@ -31,11 +35,11 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub fn start(database: Database, heads: Arc<watch::Sender<Heads>>) -> Self {
+    pub fn start(database: Database, heads: Arc<watch::Sender<Heads>>, recent: Arc<Recent>) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let closing = CancellationToken::new();
         let tasks = TaskTracker::new();
-        tasks.spawn(run(database, jobs, closing.clone(), heads));
+        tasks.spawn(run(database, jobs, closing.clone(), heads, recent));
         tasks.close();
         Self { queue, tasks, closing }
     }
@@ -65,7 +69,13 @@ pub fn publish(heads: &watch::Sender<Heads>, found: Heads) {
     });
 }
 
-async fn run(database: Database, mut jobs: mpsc::Receiver<Job>, closing: CancellationToken, heads: Arc<watch::Sender<Heads>>) {
+async fn run(
+    database: Database,
+    mut jobs: mpsc::Receiver<Job>,
+    closing: CancellationToken,
+    heads: Arc<watch::Sender<Heads>>,
+    recent: Arc<Recent>,
+) {
     let mut left_over = None;
     loop {
         let next = match left_over.take() {
@@ -82,7 +92,7 @@ async fn run(database: Database, mut jobs: mpsc::Receiver<Job>, closing: Cancell
         let Some(first) = next else { return };
         let batch;
         (batch, left_over) = collect(first, &mut jobs);
-        write(&database, batch, &heads).await;
+        write(&database, batch, &heads, &recent).await;
     }
 }
 
@@ -101,10 +111,11 @@ fn collect(first: Job, jobs: &mut mpsc::Receiver<Job>) -> (Vec<Job>, Option<Job>
     (batch, None)
 }
 
-async fn write(database: &Database, batch: Vec<Job>, heads: &watch::Sender<Heads>) {
+async fn write(database: &Database, batch: Vec<Job>, heads: &watch::Sender<Heads>, recent: &Recent) {
     let (appends, answers): (Vec<Append>, Vec<_>) = batch.into_iter().map(|job| (job.append, job.answer)).unzip();
     match store::append(database, &appends).await {
-        Ok((outcomes, found)) => {
+        Ok(Written { outcomes, heads: found, events }) => {
+            recent.keep(events);
             publish(heads, found);
             for (answer, outcome) in answers.into_iter().zip(outcomes) {
                 // Whoever asked may be gone; the events are there all the same.

@@ -30,6 +30,10 @@ pub mod token;
 
 pub use problem::{Problem, Slug};
 
+/// Password hashing takes 19 MiB at a time; the system's allocator would keep what is given back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How a program ends: in one clear line when something is wrong.
 pub fn exit_code(result: anyhow::Result<()>) -> std::process::ExitCode {
     match result {

@@ -209,7 +209,7 @@ mod tests {
     #[tokio::test]
     async fn limits_are_kept_and_strangers_named() {
         let plain = listing("").await.unwrap();
-        assert_eq!((plain.paging.limit, plain.paging.offset), (5, 0));
+        assert_eq!((plain.paging.limit, plain.paging.offset, plain.filter.id), (5, 0, None));
         let all = listing("limit=100&offset=10000&title__startswith=Ma&approved=true").await.unwrap();
         assert_eq!((all.paging.limit, all.paging.offset, all.filter.approved), (100, 10_000, Some(Flag(true))));
         let prefix = all.filter.title_startswith.unwrap();

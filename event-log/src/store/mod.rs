@@ -46,20 +46,48 @@ async fn partitions(database: &Database) -> Result<i64, sqlx::Error> {
     Ok(found)
 }
 
+/// What became of a batch.
+pub struct Written {
+    /// Of each wish, in order.
+    pub outcomes: Vec<Outcome>,
+    /// All of them.
+    pub heads: Heads,
+    /// In the order of their positions.
+    pub events: Vec<Recorded>,
+}
+
 /// Decides a batch under the lock and writes what was accepted, in one transaction.
-pub async fn append(database: &Database, batch: &[Append]) -> Result<(Vec<Outcome>, Heads), sqlx::Error> {
+pub async fn append(database: &Database, batch: &[Append]) -> Result<Written, sqlx::Error> {
     let mut tx = database.begin().await?;
     let facts = facts::read(&mut tx, batch).await?;
-    let mut heads = facts.heads.clone();
+    let mut known = facts.heads.clone();
     let (outcomes, plan) = judge::judge(batch, facts, now());
-    write::plan(&mut tx, batch, &plan).await?;
+    let events: Vec<_> = plan.events.iter().map(|planned| recorded(batch, planned)).collect();
+    write::plan(&mut tx, &events, &plan).await?;
     tx.commit().await?;
-    heads.extend(plan.heads);
-    let mut found = [0; PARTITIONS as usize];
-    for (partition, head) in heads {
-        found[partition.index()] = head.position;
+    known.extend(plan.heads);
+    let mut heads = [0; PARTITIONS as usize];
+    for (partition, head) in known {
+        heads[partition.index()] = head.position;
     }
-    Ok((outcomes, found))
+    Ok(Written { outcomes, heads, events })
+}
+
+fn recorded(batch: &[Append], planned: &judge::Planned) -> Recorded {
+    let wish = &batch[planned.wish];
+    let event = &wish.events[planned.event];
+    Recorded {
+        partition: wish.partition,
+        position: planned.position,
+        event_id: Uuid::now_v7(),
+        stream_id: wish.stream_id,
+        version: planned.version,
+        event_type: event.event_type.into(),
+        schema_version: event.schema_version,
+        payload: event.payload.clone(),
+        metadata: wish.metadata.clone(),
+        recorded_at: planned.recorded_at,
+    }
 }
 
 pub async fn heads(database: &Database) -> Result<Heads, sqlx::Error> {

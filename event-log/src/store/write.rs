@@ -16,49 +16,43 @@ struct EventRow<'a> {
     stream_id: Simple,
     version: Version,
     #[serde(rename = "type")]
-    event_type: &'static str,
+    event_type: &'a str,
     schema_version: u32,
     payload: &'a str,
-    metadata: &'a str,
+    metadata: String,
     recorded_at: String,
 }
 
-pub async fn plan(db: &mut SqliteConnection, batch: &[Append], plan: &Plan) -> Result<(), sqlx::Error> {
-    if plan.events.is_empty() {
+impl<'a> EventRow<'a> {
+    fn new(event: &'a Recorded) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            partition: event.partition.number(),
+            position: event.position,
+            event_id: event.event_id.simple(),
+            stream_id: event.stream_id.simple(),
+            version: event.version,
+            event_type: &event.event_type,
+            schema_version: event.schema_version,
+            payload: &event.payload,
+            metadata: serde_json::to_string(&event.metadata).map_err(|e| sqlx::Error::Encode(e.into()))?,
+            recorded_at: text(event.recorded_at),
+        })
+    }
+}
+
+pub async fn plan(db: &mut SqliteConnection, recorded: &[Recorded], plan: &Plan) -> Result<(), sqlx::Error> {
+    if recorded.is_empty() {
         return Ok(());
     }
-    events(db, batch, plan).await?;
+    events(db, recorded).await?;
     streams(db, plan).await?;
     heads(db, plan).await?;
     claims(db, plan).await?;
     links(db, plan).await
 }
 
-async fn events(db: &mut SqliteConnection, batch: &[Append], plan: &Plan) -> Result<(), sqlx::Error> {
-    let metadata: Vec<String> = batch
-        .iter()
-        .map(|wish| serde_json::to_string(&wish.metadata).map_err(|e| sqlx::Error::Encode(e.into())))
-        .collect::<Result<_, _>>()?;
-    let rows: Vec<_> = plan
-        .events
-        .iter()
-        .map(|planned| {
-            let wish = &batch[planned.wish];
-            let event = &wish.events[planned.event];
-            EventRow {
-                partition: wish.partition.number(),
-                position: planned.position,
-                event_id: Uuid::now_v7().simple(),
-                stream_id: wish.stream_id.simple(),
-                version: planned.version,
-                event_type: event.event_type,
-                schema_version: event.schema_version,
-                payload: &event.payload,
-                metadata: &metadata[planned.wish],
-                recorded_at: text(planned.recorded_at),
-            }
-        })
-        .collect();
+async fn events(db: &mut SqliteConnection, recorded: &[Recorded]) -> Result<(), sqlx::Error> {
+    let rows: Vec<_> = recorded.iter().map(EventRow::new).collect::<Result<_, _>>()?;
     let sql = "insert into events
                  (partition, position, event_id, stream_id, version, type, schema_version, payload, metadata, recorded_at)
                select value->>'partition', value->>'position', unhex(value->>'event_id'), unhex(value->>'stream_id'),

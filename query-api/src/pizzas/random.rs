@@ -64,7 +64,7 @@ pub async fn draw(app: &App, reader: &Reader, wanted: usize) -> Result<Vec<Pizza
             return Ok(drawn);
         }
         // A few more than are missing: most of the time one draw is enough.
-        let some = index::sample(&mut rng(), shelf.ids.len(), shelf.ids.len().min(missing + missing / 4 + 2));
+        let some = index::sample(&mut rng(), shelf.ids.len(), shelf.ids.len().min(missing + 1 + missing / 10));
         let fresh: Vec<Uuid> = some.into_iter().map(|i| shelf.ids[i]).filter(|id| tried.insert(*id)).collect();
         drawn.extend(unseen(&rows, reader.viewer, fresh).await?.into_iter().take(missing));
     }
