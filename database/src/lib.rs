@@ -19,13 +19,23 @@ pub use url::{StoreUrl, UrlError};
 /// SQLite before this version could corrupt a WAL when it was reset.
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
-/// What a power cut may take.
+/// What a store is to Tizza: what a power cut may take of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     /// Nothing that was committed: `synchronous = full`.
     Full,
     /// The last transactions, never consistency: for what can be folded anew.
     Rebuildable,
+}
+
+impl Durability {
+    /// How many may read at once. What can be folded anew is what clients read; the others are asked now and then.
+    const fn readers(self) -> u32 {
+        match self {
+            Self::Full => 2,
+            Self::Rebuildable => 4,
+        }
+    }
 }
 
 /// An open store.
@@ -106,7 +116,7 @@ impl Database {
         require_sqlite(&writer, url).await?;
         migrations::run(&writer, url, migrations).await?;
         let reader = SqlitePoolOptions::new()
-            .max_connections(4)
+            .max_connections(durability.readers())
             .acquire_timeout(Duration::from_secs(3))
             .connect_lazy_with(options.create_if_missing(false).read_only(true));
         Ok(Self { writer, reader })
