@@ -1,7 +1,6 @@
 //! How an accepted command is answered: its status, where the thing is, its version, and a place in the log that includes it.
 
 use axum::{
-    Json,
     extract::FromRequestParts,
     http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
@@ -16,6 +15,7 @@ use service_kit::{
     token::CONSISTENCY_TOKEN,
 };
 use uuid::Uuid;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     App,
@@ -52,7 +52,13 @@ impl<A> Done<A> {
 
     /// An answer with the aggregate's own fields.
     pub fn with(&self, status: StatusCode, body: impl Serialize) -> Response {
-        let mut response = (status, Json(body)).into_response();
+        let body = match serde_json::to_vec(&body) {
+            Ok(body) => body,
+            Err(error) => return Problem::internal(error).into_response(),
+        };
+        let tag = format!("\"{}.{:016x}\"", self.version, xxh3_64(&body));
+        let headers = [(header::CONTENT_TYPE, "application/json".to_owned()), (header::ETAG, tag)];
+        let mut response = (status, headers, body).into_response();
         response.headers_mut().insert(CONSISTENCY_TOKEN.clone(), self.token.into());
         response
     }

@@ -3,6 +3,7 @@
 //! | module | what lives there |
 //! | --- | --- |
 //! | [`app`] | what every route needs, and reading that includes what a client has written |
+//! | [`caching`] | entity tags, and what may be kept |
 //! | [`home`] | where everything is |
 //! | [`forms`] | pages with forms |
 //! | [`service`] | the same as a program of its own |
@@ -11,6 +12,7 @@
 //! Visibility (deleted, closed, not approved) is decided when rows are read: joins and filters, never by a fold.
 
 pub mod app;
+pub mod caching;
 pub mod forms;
 pub mod home;
 pub mod likes;
@@ -19,7 +21,7 @@ pub mod pizzerias;
 pub mod service;
 pub mod users;
 
-use axum::{Router, routing::get};
+use axum::{Router, middleware, routing::get};
 use service_kit::http::{frame, livez, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +37,8 @@ pub fn router(app: App) -> Router {
         .merge(pizzerias::routes())
         .merge(pizzas::routes())
         .merge(likes::routes());
-    frame(routes.with_state(app).route("/livez", get(livez)))
+    let routes = routes.with_state(app).layer(middleware::from_fn(caching::entity_tags));
+    frame(routes.route("/livez", get(livez)))
 }
 
 /// Serves queries until `shutdown`, then finishes those in flight.

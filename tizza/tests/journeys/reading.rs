@@ -76,3 +76,28 @@ async fn the_house_tells_where_everything_is_and_how_it_is() {
     assert_eq!((&ready["status"], &ready["lag_events"]["reactions"]), (&json!("ready"), &json!(0)));
     client.get("/readyz").await.problem(404, "not-found");
 }
+
+#[tokio::test]
+async fn what_a_client_has_already_is_not_sent_again() {
+    let server = Server::start();
+    let luigi = server.user("luigi").await;
+    luigi.opens_pizzeria().await;
+    let pizza = luigi.creates_pizza("Margherita").await;
+    let first = luigi.get(&pizza).await.expect(StatusCode::OK);
+    assert_eq!(first.headers["cache-control"], "private, max-age=0, must-revalidate");
+    assert!(first.headers["vary"].to_str().unwrap().contains("Cookie"));
+    let tag = first.headers["etag"].to_str().unwrap().to_owned();
+    let again = async || {
+        let request = luigi.request(Method::GET, &pizza).header("if-none-match", format!("\"other\", {tag}"));
+        luigi.answer(request).await.unwrap()
+    };
+    let unchanged = again().await.expect(StatusCode::NOT_MODIFIED);
+    assert_eq!((unchanged.headers["etag"].to_str().unwrap(), unchanged.body), (&*tag, json!("")));
+    let liked = luigi.reacts(&pizza, "like").await.expect(StatusCode::CREATED);
+    assert!(liked.headers["etag"].to_str().unwrap().starts_with("\"1."), "the stream's version comes first");
+    let changed = again().await.expect(StatusCode::OK);
+    assert_ne!(changed.headers["etag"].to_str().unwrap(), tag);
+    let stranger = server.client();
+    stranger.sees(&luigi);
+    assert_eq!(stranger.get(&pizza).await.headers["cache-control"], "public, max-age=0, must-revalidate");
+}
