@@ -14,7 +14,7 @@ use crate::{
 
 /// What an operator may choose about commands.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Commands")]
+#[command(next_help_heading = "Taking commands")]
 pub struct Settings {
     /// Approve pizzas when they are created; otherwise staff approves them
     #[arg(long, env, default_value_t = true, action = clap::ArgAction::Set)]

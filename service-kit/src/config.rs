@@ -16,12 +16,28 @@ pub struct Listen {
     /// Port of the public listener, 1-65535, or 0 for any free one [default: 8080, command-api 8081, query-api 8082]
     #[arg(long, env)]
     pub http_port: Option<u16>,
-    /// Port of the admin listener, always on 127.0.0.1; 0 for any free one [default: the public port's default + 10]
-    #[arg(long, env)]
-    pub admin_port: Option<u16>,
     /// Where clients reach Tizza: the start of every link, without a slash at the end [default: the public listener]
     #[arg(long, env)]
     pub public_url: Option<String>,
+}
+
+/// Where operators ask.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Listening")]
+pub struct Admin {
+    /// Port of the admin listener, always on 127.0.0.1; 0 for any free one
+    #[arg(long, env, default_value_t = 8090)]
+    pub admin_port: u16,
+}
+
+impl Admin {
+    /// Binds the admin listener.
+    ///
+    /// # Errors
+    /// The port is taken or not allowed.
+    pub async fn bind(&self) -> Result<TcpListener, ConfigError> {
+        bind("ADMIN_PORT", "127.0.0.1", self.admin_port).await
+    }
 }
 
 /// A setting that cannot be used.
@@ -52,14 +68,6 @@ impl Listen {
     pub async fn bind(&self, default_port: u16) -> Result<TcpListener, ConfigError> {
         let port = self.http_port.unwrap_or(default_port);
         bind("HTTP_PORT", &self.http_host, port).await
-    }
-
-    /// Binds the admin listener.
-    ///
-    /// # Errors
-    /// The port is taken or not allowed.
-    pub async fn bind_admin(&self, default_port: u16) -> Result<TcpListener, ConfigError> {
-        bind("ADMIN_PORT", "127.0.0.1", self.admin_port.unwrap_or(default_port)).await
     }
 
     /// The start of every link.
@@ -191,7 +199,7 @@ mod tests {
     use super::*;
 
     fn listen(public_url: Option<&str>) -> Listen {
-        Listen { http_host: "127.0.0.1".into(), http_port: None, admin_port: None, public_url: public_url.map(Into::into) }
+        Listen { http_host: "127.0.0.1".into(), http_port: None, public_url: public_url.map(Into::into) }
     }
 
     #[test]

@@ -231,8 +231,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_page_links_to_its_neighbours_and_keeps_its_filters() {
-        let url =
-            crate::config::Listen { http_host: String::new(), http_port: None, admin_port: None, public_url: Some("http://t".into()) };
+        let url = crate::config::Listen { http_host: String::new(), http_port: None, public_url: Some("http://t".into()) };
         let url = url.public_url("127.0.0.1:1".parse().unwrap()).unwrap();
         let paging = listing("limit=2&approved=true&offset=4").await.unwrap().paging;
         let page = Page::new(vec![1, 2], 7, &paging, &url);

@@ -6,7 +6,7 @@ use clap::Args;
 use event_log::EventLog;
 use read_store::ReadStore;
 use service_kit::{
-    config::{Listen, PublicUrl, Stores},
+    config::{Admin, Listen, PublicUrl, Stores},
     http::serve,
     identity::Identity,
     secrets::Secrets,
@@ -23,6 +23,8 @@ pub struct Config {
     #[command(flatten)]
     listen: Listen,
     #[command(flatten)]
+    admin: Admin,
+    #[command(flatten)]
     stores: Stores,
     #[command(flatten)]
     settings: command_api::Settings,
@@ -36,7 +38,7 @@ impl Config {
         self.telemetry.start()?;
         let shutdown = on_signals()?;
         let listener = self.listen.bind(8080).await?;
-        let admin_listener = self.listen.bind_admin(8090).await?;
+        let admin_listener = self.admin.bind().await?;
         let public_url = self.listen.public_url(listener.local_addr()?)?;
         let secrets = Secrets::load(&self.stores.data_dir, self.stores.log().is_new())?;
         let log = self.stores.log().open(EventLog::open(&self.stores.log().url)).await?;

@@ -36,7 +36,7 @@ impl Config {
         };
         let stores = self.stores;
         let secrets = Secrets::load(&stores.data_dir, stores.log().is_new())?;
-        let unused = Listen { http_host: "127.0.0.1".into(), http_port: None, admin_port: None, public_url: None };
+        let unused = Listen { http_host: "127.0.0.1".into(), http_port: None, public_url: None };
         let public_url = unused.public_url(([127, 0, 0, 1], 8080).into())?;
         let log = stores.log().open(EventLog::open(&stores.log().url)).await?;
         let identity = stores.identity().open(Identity::open(&stores.identity().url, &secrets, &public_url)).await?;

@@ -68,7 +68,7 @@ async fn process(folder: &TempDir) -> App {
 }
 
 fn public_url() -> PublicUrl {
-    let listen = Listen { http_host: "127.0.0.1".into(), http_port: None, admin_port: None, public_url: None };
+    let listen = Listen { http_host: "127.0.0.1".into(), http_port: None, public_url: None };
     listen.public_url(([127, 0, 0, 1], 80).into()).unwrap()
 }
 

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     fn jar(keys: &[[u8; 32]], url: &str) -> Jar {
-        let listen = crate::config::Listen { http_host: String::new(), http_port: None, admin_port: None, public_url: Some(url.into()) };
+        let listen = crate::config::Listen { http_host: String::new(), http_port: None, public_url: Some(url.into()) };
         Jar::new(keys, listen.public_url("127.0.0.1:1".parse().unwrap()).unwrap())
     }
 
