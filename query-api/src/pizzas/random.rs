@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use rand::{rng, seq::index};
-use serde_json::json;
+use serde::Serialize;
 use service_kit::{
     Problem,
     page::{Number, Parameters},
@@ -18,7 +18,7 @@ use service_kit::{
 use sqlx::types::Json as Text;
 use uuid::Uuid;
 
-use super::{PizzaRow, VIEWS, select_pizzas};
+use super::{Pizza, PizzaRow, VIEWS, select_pizzas};
 use crate::app::{App, Reader, RowsOf};
 
 /// How many, unless told.
@@ -36,6 +36,11 @@ request! {
     }
 }
 
+#[derive(Serialize)]
+struct Drawn {
+    results: Vec<Pizza>,
+}
+
 const DRAWN: &str = select_pizzas!(
     "where p.pizza_id in (select unhex(value, '-') from json_each($1)) and p.approved and not p.deleted and not z.closed
     and not exists (select 1 from {reactions} r where r.user_id = $2 and r.pizza_id = p.pizza_id)"
@@ -47,8 +52,8 @@ pub async fn pizzas(
     Parameters(HowMany { count }): Parameters<HowMany>,
 ) -> Result<Response, Problem> {
     let drawn = draw(&app, &reader, count.map_or(DEFAULT, |Number(count)| count as usize)).await?;
-    let results: Vec<_> = drawn.into_iter().map(|row| row.shown(&app)).collect();
-    Ok((NOT_STORED, Json(json!({ "results": results }))).into_response())
+    let results = drawn.into_iter().map(|row| row.shown(&app)).collect();
+    Ok((NOT_STORED, Json(Drawn { results })).into_response())
 }
 
 /// Draws ids from the shelf and looks them up; what the viewer has seen, or what is gone, falls out and is drawn again.
