@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | [`ids`] | a type for each kind of id, and how derived ids are made |
 //! | [`pii`] | personal values, which an erasure makes unreadable |
-//! | [`vocabulary`] | how an event is written and read: types, schema versions, upcasters |
+//! | [`mod@vocabulary`] | how an event is written and read: types, schema versions, upcasters |
 //! | [`users`], [`pizzerias`], [`pizzas`], [`likes`] | the events of each slice |
 //!
 //! Every stored shape has a golden file in `golden/` that must decode for ever.
