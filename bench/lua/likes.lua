@@ -9,27 +9,33 @@ function setup(thread)
   number = number + 1
 end
 
-local users, pizzas, at = {}, {}, 0
+-- A request is put together of what stands before the path, the path, and what stands behind it: the user and the reaction.
+local likes, dislikes, pizzas, at = {}, {}, {}, 0
+
+local function behind_path(cookie, reaction)
+  local headers = { ["Cookie"] = cookie, ["Content-Type"] = "application/json" }
+  return wrk.format("PUT", "@", headers, '{"reaction":"' .. reaction .. '"}'):match("^PUT @(.*)$")
+end
 
 function init(args)
   for cookie in io.lines(args[1]) do
-    users[#users + 1] = { ["Cookie"] = cookie, ["Content-Type"] = "application/json" }
+    likes[#likes + 1] = behind_path(cookie, "like")
+    dislikes[#dislikes + 1] = behind_path(cookie, "dislike")
   end
   local line, threads = 0, tonumber(args[3])
   for path in io.lines(args[2]) do
     if line % threads == thread_number then
-      pizzas[#pizzas + 1] = path .. "/reaction"
+      pizzas[#pizzas + 1] = "PUT " .. path .. "/reaction"
     end
     line = line + 1
   end
 end
 
-local bodies = { [0] = '{"reaction":"like"}', [1] = '{"reaction":"dislike"}' }
-
 function request()
-  local user, step = at % #users, math.floor(at / #users)
+  local user, step = at % #likes, math.floor(at / #likes)
   -- Users are at different pizzas at the same time, and each is at all of them in a round.
   local pizza, round = (step + user) % #pizzas, math.floor(step / #pizzas)
   at = at + 1
-  return wrk.format("PUT", pizzas[pizza + 1], users[user + 1], bodies[round % 2])
+  local behind = round % 2 == 0 and likes or dislikes
+  return pizzas[pizza + 1] .. behind[user + 1]
 end

@@ -6,9 +6,9 @@ use crate::machine::Others;
 
 /// Something that was measured.
 #[derive(Debug)]
-pub struct Figure {
+pub struct Figure<'a> {
     /// As it is called.
-    pub name: &'static str,
+    pub name: &'a str,
     /// The median of all runs.
     pub value: f64,
     /// Of the value.
@@ -33,11 +33,13 @@ pub struct Baseline {
 pub enum Aim {
     /// At least so many times the baseline.
     Ratio(f64),
+    /// At most so many times the baseline.
+    RatioAtMost(f64),
     /// At most so much.
     AtMost(f64),
 }
 
-impl Figure {
+impl Figure<'_> {
     fn ratio(&self) -> Option<f64> {
         self.baseline.as_ref().map(|baseline| self.value / baseline.value)
     }
@@ -65,6 +67,7 @@ impl Figure {
     fn judged(&self) -> Option<(bool, String)> {
         match self.aim? {
             Aim::Ratio(least) => Some((self.ratio()? >= least, format!("a ratio of at least {least}"))),
+            Aim::RatioAtMost(most) => Some((self.ratio()? <= most, format!("a ratio of at most {most}"))),
             Aim::AtMost(most) => Some((self.value <= most, format!("at most {most} {}", self.unit))),
         }
     }
@@ -83,7 +86,7 @@ impl Report {
     }
 
     /// Prints a figure, and its aim for the one who looks on.
-    pub fn tell(&self, figure: &Figure) {
+    pub fn tell(&self, figure: &Figure<'_>) {
         println!("{}", if self.json { figure.json() } else { figure.line() });
         if let Some((met, aim)) = figure.judged() {
             eprintln!("{}: the aim is {aim}: {}", figure.name, if met { "met" } else { "MISSED" });
@@ -150,6 +153,8 @@ mod tests {
         let mut figure = Figure { name: "likes", value: 8_123.5, unit: "likes/s", baseline, aim: Some(Aim::Ratio(4.0)) };
         assert_eq!(figure.line(), "figure likes 8123.5 likes/s ratio 4.06 of 2000.0 inserts/s");
         assert!(figure.judged().unwrap().0);
+        figure.aim = Some(Aim::RatioAtMost(4.0));
+        assert!(!figure.judged().unwrap().0);
         (figure.baseline, figure.aim) = (None, Some(Aim::AtMost(100.0)));
         assert_eq!(figure.line(), "figure likes 8123.5 likes/s");
         assert!(!figure.judged().unwrap().0);

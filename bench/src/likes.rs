@@ -8,7 +8,7 @@ use crate::{
     Bench, What,
     figure::{Aim, Baseline, Figure, Report, in_turn},
     insert,
-    load::{Script, Wrk},
+    load::{CONNECTIONS, Requests, Script, Wrk},
     people::User,
     program::Tizza,
 };
@@ -56,9 +56,9 @@ impl<'a> Setting<'a> {
     async fn prepare(bench: &Bench, binary: &Path, wrk: &'a Wrk) -> anyhow::Result<Self> {
         eprintln!("likes: {USERS} users sign up, {PIZZAS} pizzas are put on cards");
         let tizza = Tizza::start(binary).await?;
-        let users = tizza.sign_up("user", USERS).await?;
-        let alone = tizza.sign_up("alone", bench.runs.into()).await?;
-        let pizzas = tizza.bake(&users[..8], PIZZAS).await?;
+        let users = tizza.client.sign_up("user", USERS).await?;
+        let alone = tizza.client.sign_up("alone", bench.runs.into()).await?;
+        let pizzas = tizza.client.bake(&users[..8], PIZZAS).await?;
         tizza.folded().await?;
         eprintln!("likes: {:.1} MiB resident at the most while they signed up", tizza.process.mib("VmHWM")?);
         Ok(Self { tizza, wrk, users, alone, pizzas })
@@ -89,7 +89,8 @@ impl<'a> Setting<'a> {
         let before = self.tizza.events().await?;
         let users = self.wrk.file("users", users.iter().map(|user| &user.cookie))?;
         let pizzas = self.wrk.file("pizzas", pizzas)?;
-        let load = self.wrk.run(Script::Likes, &self.tizza.url, None, &[&users, &pizzas]).await?;
+        let (files, url) = ([&*users, &*pizzas], &*self.tizza.client.url);
+        let load = self.wrk.run(Requests { script: Script::Likes, files: &files, url, cookie: None, connections: CONNECTIONS }).await?;
         self.tizza.folded().await?;
         let written = self.tizza.events().await? - before;
         ensure!(written >= load.answered, "{} reactions were answered, {written} events were written", load.answered);

@@ -10,9 +10,10 @@ use anyhow::{Context, bail, ensure};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-const CONNECTIONS: u16 = 64;
-/// How many threads send.
-pub const THREADS: u16 = 2;
+/// How many connections, unless a figure is about that.
+pub const CONNECTIONS: u16 = 64;
+/// How many threads send, at most.
+const THREADS: u16 = 2;
 
 /// What wrk sends.
 #[derive(Clone, Copy, Debug)]
@@ -21,15 +22,18 @@ pub enum Script {
     Likes,
     /// GET: a file of paths.
     Paths,
+    /// New titles for one pizza: a file with a cookie, a file with a path.
+    Titles,
 }
 
 impl Script {
-    const ALL: [Self; 2] = [Self::Likes, Self::Paths];
+    const ALL: [Self; 3] = [Self::Likes, Self::Paths, Self::Titles];
 
     fn file(self) -> (&'static str, &'static str) {
         match self {
             Self::Likes => ("likes.lua", include_str!("../lua/likes.lua")),
             Self::Paths => ("paths.lua", include_str!("../lua/paths.lua")),
+            Self::Titles => ("titles.lua", include_str!("../lua/titles.lua")),
         }
     }
 }
@@ -39,6 +43,21 @@ impl Script {
 pub struct Wrk {
     folder: TempDir,
     seconds: u64,
+}
+
+/// What is sent, where to and by how many.
+#[derive(Clone, Copy, Debug)]
+pub struct Requests<'a> {
+    /// What.
+    pub script: Script,
+    /// What the script reads.
+    pub files: &'a [&'a Path],
+    /// Where to.
+    pub url: &'a str,
+    /// Who, if the script does not tell.
+    pub cookie: Option<&'a str>,
+    /// How many connections.
+    pub connections: u16,
 }
 
 /// What a run came to.
@@ -82,14 +101,16 @@ impl Wrk {
     ///
     /// # Errors
     /// A request was not answered, or with an error.
-    pub async fn run(&self, script: Script, url: &str, cookie: Option<&str>, files: &[&Path]) -> anyhow::Result<Load> {
+    pub async fn run(&self, requests: Requests<'_>) -> anyhow::Result<Load> {
+        let Requests { script, files, url, cookie, connections } = requests;
+        let threads = connections.min(THREADS);
         let mut command = Command::new("wrk");
-        command.arg(format!("-t{THREADS}")).arg(format!("-c{CONNECTIONS}")).arg(format!("-d{}s", self.seconds));
+        command.arg(format!("-t{threads}")).arg(format!("-c{connections}")).arg(format!("-d{}s", self.seconds));
         command.arg("-s").arg(self.folder.path().join(script.file().0));
         if let Some(cookie) = cookie {
             command.arg("-H").arg(format!("Cookie: {cookie}"));
         }
-        command.arg(url).arg("--").args(files).arg(THREADS.to_string()).kill_on_drop(true);
+        command.arg(url).arg("--").args(files).arg(threads.to_string()).kill_on_drop(true);
         let output = command.output().await?;
         let said = String::from_utf8_lossy(&output.stdout);
         ensure!(output.status.success(), "wrk failed: {said}{}", String::from_utf8_lossy(&output.stderr));

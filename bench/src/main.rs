@@ -1,10 +1,11 @@
-//! `bench`: measures the embedded deployment, each figure beside a baseline of the same machine in the same minute.
+//! `bench`: measures Tizza, embedded and on Postgres, each figure beside a baseline of the same machine in the same minute.
 //!
 //! | module | what lives there |
 //! | --- | --- |
-//! | [`likes`] | reactions a second, and what memory they take |
+//! | [`likes`] | embedded: reactions a second, and what memory they take |
 //! | [`reads`] | one pizza, and random pizzas, out of many |
 //! | [`start`] | how soon a new Tizza is there, and how small |
+//! | [`postgres`] | commands on Postgres |
 //! | [`insert`], [`bare`] | the baselines: SQLite's own commit, and a handler that does nothing but the select |
 //! | [`figure`] | what is printed |
 //! | [`load`] | wrk, the load generator |
@@ -20,6 +21,7 @@ mod likes;
 mod load;
 mod machine;
 mod people;
+mod postgres;
 mod program;
 mod reads;
 mod start;
@@ -31,7 +33,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use figure::Report;
 
-/// Measure the embedded deployment: `cargo build --release`, then `cargo run --release -p bench`.
+/// Measure Tizza, embedded and on Postgres: `cargo build --release`, then `cargo run --release -p bench`.
 #[derive(Parser, Debug)]
 #[command(version, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 struct Cli {
@@ -63,6 +65,9 @@ pub struct Bench {
     /// How many pizzas there are to be read
     #[arg(long, default_value = "100000", value_parser = clap::value_parser!(u32).range(2_000..))]
     pizzas: u32,
+    /// Where to make a cluster of Postgres: on a disk, and open to others than root
+    #[arg(long, default_value = "/var/tmp")]
+    folder: PathBuf,
     /// One JSON object a figure
     #[arg(long)]
     json: bool,
@@ -74,6 +79,8 @@ pub struct Bench {
 /// Groups of figures.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
+    /// All that are embedded: everything over SQLite files, in one process
+    Embedded,
     /// Reactions a second: of 64 users, and of one
     Likes,
     /// Pizzas read by id
@@ -82,6 +89,16 @@ pub enum What {
     Random,
     /// Memory, idle and after likes; and the time to start
     Memory,
+    /// All that are on Postgres, beside pgbench on the same cluster: of 1,000 users, and of one
+    Postgres,
+    /// Likes over 1, 32 and 64 connections
+    PostgresLikes,
+    /// Changes of one pizza's title by 32 at once
+    PostgresTitles,
+    /// The slowest of 100 likes, at 70 % of the peak rate
+    PostgresLatency,
+    /// Appending in the bench's own process, 256 commands in flight
+    Append,
     /// All of them
     All,
 }
@@ -89,7 +106,21 @@ pub enum What {
 impl What {
     /// Whether `group` is asked for.
     fn includes(self, group: Self) -> bool {
-        self == group || self == Self::All
+        self == group || self == Self::All || self == group.deployment()
+    }
+
+    /// The group that a group is part of.
+    fn deployment(self) -> Self {
+        match self {
+            Self::Embedded | Self::Likes | Self::Pizza | Self::Random | Self::Memory => Self::Embedded,
+            Self::Postgres | Self::PostgresLikes | Self::PostgresTitles | Self::PostgresLatency | Self::Append => Self::Postgres,
+            Self::All => Self::All,
+        }
+    }
+
+    /// Whether any of these is asked for.
+    fn includes_any<const N: usize>(self, groups: [Self; N]) -> bool {
+        groups.into_iter().any(|group| self.includes(group))
     }
 }
 
@@ -112,22 +143,37 @@ async fn main() -> ExitCode {
 impl Bench {
     /// A group that fails is told, and the others are measured all the same.
     async fn measure(&self) -> anyhow::Result<()> {
-        let binary = self.binary()?;
-        let wrk = load::Wrk::new(self.seconds).await?;
         let mut report = Report::new(self.json);
-        if self.what.includes(What::Memory) {
-            let done = start::measure(self, &binary, &mut report).await;
-            report.ended("start", done);
+        if self.what.includes(What::Append) {
+            let done = postgres::append::measure(self, &report).await;
+            report.ended("append", done);
         }
-        if self.what.includes(What::Likes) || self.what == What::Memory {
-            let done = likes::measure(self, &binary, &wrk, &mut report).await;
-            report.ended("likes", done);
-        }
-        if self.what.includes(What::Pizza) || self.what == What::Random {
-            let done = reads::measure(self, &binary, &wrk, &mut report).await;
-            report.ended("reads", done);
+        if self.what != What::Append {
+            self.measure_programs(&mut report).await?;
         }
         report.finish()
+    }
+
+    async fn measure_programs(&self, report: &mut Report) -> anyhow::Result<()> {
+        let binary = self.binary()?;
+        let wrk = load::Wrk::new(self.seconds).await?;
+        if self.what.includes(What::Memory) {
+            let done = start::measure(self, &binary, report).await;
+            report.ended("start", done);
+        }
+        if self.what.includes_any([What::Likes, What::Memory]) {
+            let done = likes::measure(self, &binary, &wrk, report).await;
+            report.ended("likes", done);
+        }
+        if self.what.includes_any([What::Pizza, What::Random]) {
+            let done = reads::measure(self, &binary, &wrk, report).await;
+            report.ended("reads", done);
+        }
+        if self.what.includes_any([What::PostgresLikes, What::PostgresTitles, What::PostgresLatency]) {
+            let done = postgres::measure(self, &binary, &wrk, report).await;
+            report.ended("postgres", done);
+        }
+        Ok(())
     }
 
     fn binary(&self) -> anyhow::Result<PathBuf> {

@@ -5,8 +5,6 @@ use futures::{StreamExt, TryStreamExt, stream};
 use reqwest::{Method, Response, header};
 use serde_json::{Value, json};
 
-use crate::program::Tizza;
-
 /// Hashing a password takes long, and Tizza refuses many at once.
 const SIGN_UPS: usize = 8;
 /// How many other commands are sent at once.
@@ -19,7 +17,16 @@ pub struct User {
     pub cookie: String,
 }
 
-impl Tizza {
+/// For all requests that are not measured.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Keeps its connections.
+    pub http: reqwest::Client,
+    /// Where a Tizza listens.
+    pub url: String,
+}
+
+impl Client {
     /// New accounts, logged in.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::mpsc,
+    sync::mpsc::{self, Receiver},
     time::{Duration, Instant},
 };
 
@@ -13,36 +13,43 @@ use serde_json::Value;
 use sqlx::{SqlitePool, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 
-/// How long a start may take.
-const STARTED: Duration = Duration::from_secs(30);
+use crate::people::Client;
+
+/// How long a start or an end may take.
+const LIMIT: Duration = Duration::from_secs(30);
 /// How long a folding may take.
 const FOLDED: Duration = Duration::from_secs(600);
 
 /// A child process that says in a line of JSON where it listens; killed when it is dropped.
 #[derive(Debug)]
-pub struct Process(Child);
+pub struct Process {
+    child: Child,
+    /// Lines of JSON that say something to us.
+    said: Receiver<Value>,
+}
 
 impl Process {
-    /// Starts it and waits for the line. What it says later goes to standard error.
+    /// Starts it and waits for the line. What else it says goes to standard error.
     ///
     /// # Errors
     /// It cannot be started, or says nothing of the kind.
     pub fn start(command: &mut Command) -> anyhow::Result<(Self, Value)> {
         let name = command.get_program().to_string_lossy().into_owned();
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-        let mut process = Self(child.with_context(|| format!("{name} cannot be started"))?);
-        let lines = BufReader::new(process.0.stdout.take().context("a child's output is piped")?).lines();
-        let (sender, listens) = mpsc::channel();
+        let mut child = child.with_context(|| format!("{name} cannot be started"))?;
+        let lines = BufReader::new(child.stdout.take().context("a child's output is piped")?).lines();
+        let (sender, said) = mpsc::channel();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 match serde_json::from_str::<Value>(&line) {
                     // Nobody waits any more for one that was too slow.
-                    Ok(parsed) if parsed["address"].is_string() => drop(sender.send(parsed)),
+                    Ok(parsed) if parsed["address"].is_string() || parsed["batches"].is_u64() => drop(sender.send(parsed)),
                     Ok(_) | Err(_) => eprintln!("{line}"),
                 }
             }
         });
-        let listens = listens.recv_timeout(STARTED).with_context(|| format!("{name} does not say where it listens"))?;
+        let process = Self { child, said };
+        let listens = process.said.recv_timeout(LIMIT).with_context(|| format!("{name} does not say where it listens"))?;
         Ok((process, listens))
     }
 
@@ -51,18 +58,30 @@ impl Process {
     /// # Errors
     /// There is no such line.
     pub fn mib(&self, key: &str) -> anyhow::Result<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
         let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
         Ok(kib.with_context(|| format!("/proc says nothing of {key}"))? / 1024.0)
+    }
+
+    /// Asks it to stop; the answer is what it says of its batches.
+    ///
+    /// # Errors
+    /// It does not end, or says nothing of the kind.
+    pub fn stop(mut self) -> anyhow::Result<Value> {
+        let asked = Command::new("kill").arg(self.child.id().to_string()).status()?;
+        ensure!(asked.success(), "it cannot be asked to stop");
+        let told = self.said.recv_timeout(LIMIT).context("it does not say what it has done")?;
+        self.child.wait()?;
+        Ok(told)
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
         // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -71,12 +90,10 @@ impl Drop for Process {
 pub struct Tizza {
     /// Its process.
     pub process: Process,
-    /// Where it listens.
-    pub url: String,
+    /// Talks to it.
+    pub client: Client,
     /// From its start until it answered `/livez`.
     pub started_in: Duration,
-    /// For all requests that are not measured.
-    pub http: reqwest::Client,
     admin_url: String,
     folder: TempDir,
 }
@@ -94,10 +111,9 @@ impl Tizza {
         command.env("LOG_FORMAT", "json").env("LOG_LEVEL", "warn,tizza=info");
         let started = Instant::now();
         let (process, listens) = Process::start(&mut command)?;
-        let url = |key: &str| listens[key].as_str().map(|address| format!("http://{address}")).context("no address in its log line");
-        let (url, admin_url) = (url("address")?, url("admin")?);
+        let (url, admin_url) = (url(&listens, "address")?, url(&listens, "admin")?);
         http.get(format!("{admin_url}/livez")).send().await?.error_for_status()?;
-        Ok(Self { process, url, started_in: started.elapsed(), http, admin_url, folder })
+        Ok(Self { process, client: Client { http, url }, started_in: started.elapsed(), admin_url, folder })
     }
 
     /// Waits until everything that happened can be read.
@@ -107,7 +123,8 @@ impl Tizza {
     pub async fn folded(&self) -> anyhow::Result<()> {
         let started = Instant::now();
         loop {
-            let ready: Value = self.http.get(format!("{}/readyz", self.admin_url)).send().await?.error_for_status()?.json().await?;
+            let asked = self.client.http.get(format!("{}/readyz", self.admin_url)).send().await?;
+            let ready: Value = asked.error_for_status()?.json().await?;
             let lags = ready["lag_events"].as_object().context("readyz tells no lags")?;
             if lags.values().all(|lag| *lag == 0) {
                 return Ok(());
@@ -137,4 +154,12 @@ impl Tizza {
     pub fn read_store(&self) -> PathBuf {
         self.folder.path().join("read.db")
     }
+}
+
+/// Where a program listens, as its line says.
+///
+/// # Errors
+/// It does not say.
+pub fn url(listens: &Value, key: &str) -> anyhow::Result<String> {
+    Ok(format!("http://{}", listens[key].as_str().context("no address in its log line")?))
 }

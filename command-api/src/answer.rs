@@ -9,7 +9,6 @@ use event_log::Actor;
 use serde::Serialize;
 use service_kit::{
     Problem,
-    http::RequestId,
     identity::{Caller, Session},
     problem::FieldError,
     token::CONSISTENCY_TOKEN,
@@ -19,7 +18,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     App,
-    executor::{Done, Origin},
+    executor::Done,
+    origin::{Origin, Sent},
 };
 
 /// Somebody who is logged in and sends a command. Nobody: 401.
@@ -36,8 +36,8 @@ impl FromRequestParts<App> for Author {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let session = Caller::from_request_parts(parts, app).await?.required()?;
-        let Ok(RequestId(id)) = RequestId::from_request_parts(parts, app).await;
-        let origin = Origin { actor: Actor::User(session.subject), correlation_id: id.to_string(), causation_id: None };
+        let Ok(sent) = Sent::from_request_parts(parts, app).await;
+        let origin = sent.by(app, &session.subject.to_string(), Actor::User(session.subject));
         Ok(Self { session, origin })
     }
 }

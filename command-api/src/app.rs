@@ -8,7 +8,7 @@ use event_log::{ClaimKey, EventLog};
 use service_kit::{config::PublicUrl, identity::Identity};
 
 use crate::{
-    executor::{Cache, Turns},
+    executor::{Cache, InFlight, Turns},
     users::Attempts,
 };
 
@@ -35,6 +35,7 @@ pub struct App {
     pub(crate) claim_key: Arc<ClaimKey>,
     pub(crate) cache: Arc<Cache>,
     pub(crate) turns: Arc<Turns>,
+    pub(crate) in_flight: Arc<InFlight>,
     pub(crate) attempts: Attempts,
 }
 
@@ -50,6 +51,7 @@ impl App {
             claim_key: Arc::new(ClaimKey::new(claim_key)),
             cache: Arc::default(),
             turns: Arc::default(),
+            in_flight: Arc::default(),
             attempts: Attempts::default(),
         }
     }

@@ -6,6 +6,7 @@
 //! | [`executor`] | load, decide, append, and again when somebody was faster |
 //! | [`names`] | unique names |
 //! | [`policy`] | reacting to events with commands |
+//! | [`origin`] | who sends a command, its idempotency key and its conditions |
 //! | [`answer`] | how an accepted command is answered |
 //! | [`service`] | the same as a program of its own |
 //! | [`users`], [`pizzerias`], [`pizzas`], [`likes`] | the slices: aggregate, routes, policies, tests |
@@ -15,6 +16,7 @@ pub mod app;
 pub mod executor;
 pub mod likes;
 pub mod names;
+pub mod origin;
 pub mod pizzas;
 pub mod pizzerias;
 pub mod policy;
@@ -33,7 +35,7 @@ pub use app::{App, Settings};
 /// All routes that change something. Each request runs in a task of its own.
 pub fn router(app: App) -> Router {
     let routes = Router::new().merge(users::routes()).merge(pizzerias::routes()).merge(pizzas::routes()).merge(likes::routes());
-    let routes = routes.with_state(app).layer(middleware::from_fn(detached));
+    let routes = routes.with_state(app).layer(middleware::from_fn(origin::keyed)).layer(middleware::from_fn(detached));
     frame(routes.route("/livez", get(livez)))
 }
 

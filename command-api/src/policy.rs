@@ -1,7 +1,7 @@
 //! Reacting to events with commands: how the effects of one stream reach another.
 //!
-//! A policy follows the log, whether there is a broker or not. Delivery is at least once; its commands find that "it is
-//! already so" when they come again. It takes a partition's lease only when there is something to do, so that an idle
+//! A policy follows the log, whether there is a broker or not. Delivery is at least once; its commands
+//! are known by the event's id when they come again. It takes a partition's lease only when there is something to do, so that an idle
 //! Tizza writes nothing. A command that is refused for good parks the event, and the policy goes on behind it.
 
 use std::{
@@ -16,7 +16,10 @@ use service_kit::Problem;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{App, executor::Origin};
+use crate::{
+    App,
+    origin::{Condition, Origin, Repeat},
+};
 
 /// How long a partition is ours; a crashed owner's work is taken over after that.
 const LEASE: Duration = Duration::from_secs(5);
@@ -196,6 +199,8 @@ impl<P: Policy> Worker<P> {
             actor: Actor::System(P::NAME.into()),
             correlation_id: recorded.metadata.correlation_id.clone(),
             causation_id: Some(recorded.event_id),
+            repeat: Repeat::Reaction { policy: P::NAME, event_id: recorded.event_id },
+            condition: Condition::None,
         };
         self.policy.react(&self.app, &origin, event, recorded).await
     }

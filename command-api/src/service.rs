@@ -1,10 +1,10 @@
 //! `command-api` as a program of its own.
 
 use clap::Parser;
-use event_log::EventLog;
+use event_log::{EventLog, KeyStore, Keys, LogStore};
 use service_kit::{
-    config::{Listen, Stores},
-    identity::Identity,
+    config::{ConfigError, Listen, PublicUrl, Stores, or_close},
+    identity::{Identity, IdentityStore},
     secrets::Secrets,
     shutdown::on_signals,
     telemetry::Telemetry,
@@ -36,13 +36,42 @@ impl Config {
         let shutdown = on_signals()?;
         let listener = self.listen.bind(8081).await?;
         let public_url = self.listen.public_url(listener.local_addr()?)?;
-        let secrets = Secrets::load(&self.stores.data_dir, self.stores.log().is_new())?;
-        let log = self.stores.log().open(EventLog::open(&self.stores.log().url)).await?;
-        let identity = self.stores.identity().open(Identity::open(&self.stores.identity().url, &secrets, &public_url)).await?;
+        let opening = open(&self.stores, &public_url, self.settings);
+        let Some(app) = shutdown.run_until_cancelled(opening).await.transpose()? else { return Ok(()) };
         tracing::info!(address = %listener.local_addr()?, "command-api listens");
-        let app = App::new(log, identity, secrets.claim_key, public_url, self.settings);
-        run(app.clone(), listener, shutdown).await?;
+        let served = run(app.clone(), listener, shutdown).await;
         app.close().await;
-        Ok(())
+        Ok(served?)
     }
+}
+
+/// Opens what commands need: log, keys and identity store.
+///
+/// # Errors
+/// A setting, a store or a key cannot be used; what was opened is closed again.
+pub async fn open(stores: &Stores, public_url: &PublicUrl, settings: Settings) -> Result<App, ConfigError> {
+    let place = stores.identity()?;
+    let (log, secrets) = open_log(stores).await?;
+    let identity = or_close(place.open(IdentityStore::open).await, log.close()).await?;
+    let keys = secrets.cookie_keys().and_then(|cookie_keys| Ok((cookie_keys, secrets.claim_key()?)));
+    let (cookie_keys, claim_key) = or_close(keys, async { tokio::join!(log.close(), identity.close()) }).await?;
+    let identity = Identity::new(identity, &cookie_keys, public_url);
+    Ok(App::new(log, identity, claim_key, public_url.clone(), settings))
+}
+
+/// Opens the log with the keys to what is sealed in it, and tells where the other secrets are; as long as the log is empty, a missing
+/// one is made.
+///
+/// # Errors
+/// A setting, a store or a key cannot be used; what was opened is closed again.
+pub async fn open_log(stores: &Stores) -> Result<(EventLog, Secrets), ConfigError> {
+    let (place, keys_place) = (stores.log()?, stores.keys()?);
+    let log = place.open(LogStore::open).await?;
+    let keys = or_close(keys_place.open(KeyStore::open).await, log.close()).await?;
+    let is_new = place.answered(log.is_empty().await);
+    let secrets = is_new.map(|is_new| Secrets::new(&stores.data_dir, is_new));
+    let ring = secrets.and_then(|secrets| Ok((secrets.key_encryption_keys()?, secrets)));
+    let (ring, secrets) = or_close(ring, async { tokio::join!(log.close(), keys.close()) }).await?;
+    let log = place.answered(EventLog::start(log, Keys::new(keys, &ring)).await)?;
+    Ok((log, secrets))
 }

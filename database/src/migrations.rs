@@ -1,25 +1,59 @@
-//! Migrations: numbered from 1, run once each, never changed once released.
+//! Migrations: numbered from 1, run once each, never changed once released. Each has a text for either database.
 
 use sqlx::{
     SqlSafeStr, SqlitePool,
-    migrate::{MigrateError, MigrationType, Migrator},
+    migrate::{MigrateError, Migration, MigrationType, Migrator},
 };
 
-use crate::{OpenError, StoreUrl};
+use crate::{Either, Fault, OpenError, Pool, StoreUrl};
 
-pub use sqlx::migrate::Migration;
-
-/// Numbers (name, statements) pairs in their order.
-#[must_use]
-pub fn migrations(list: &[(&'static str, &'static str)]) -> Vec<Migration> {
-    let numbered = (1..).zip(list);
-    numbered.map(|(n, &(name, sql))| Migration::new(n, name.into(), MigrationType::Simple, sql.into_sql_str(), false)).collect()
+/// A step from one shape of a store to the next.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// What it does, in a word or two.
+    pub name: &'static str,
+    /// For SQLite.
+    pub sqlite: &'static str,
+    /// For Postgres.
+    pub postgres: &'static str,
 }
 
-pub(crate) async fn run(pool: &SqlitePool, url: &StoreUrl, migrations: Vec<Migration>) -> Result<(), OpenError> {
-    match Migrator::with_migrations(migrations).run(pool).await {
-        Ok(()) => Ok(()),
-        Err(MigrateError::VersionMissing(migration)) => Err(OpenError::Newer { url: url.clone(), migration }),
-        Err(other) => Err(OpenError::Unusable { url: url.clone(), source: other.into() }),
+/// Brings a store up to `steps`; `schema` is where its tables are on Postgres.
+pub(crate) async fn run(pool: &Pool, url: &StoreUrl, schema: &'static str, steps: &[Step]) -> Result<(), OpenError> {
+    let numbered = (1..).zip(steps);
+    let migrations = numbered.map(|(number, step)| {
+        let sql = pool.pick(step.sqlite, step.postgres);
+        Migration::new(number, step.name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    let ran = match pool {
+        Either::Sqlite(pool) => on_sqlite(&migrator, pool).await,
+        Either::Postgres(pool) => migrator.create_schema(schema).run(pool).await,
+    };
+    ran.map_err(|error| refusal(url.clone(), error))
+}
+
+/// The migrator has no lock of its own here: of two programs that start at once the second waits for the first one's transaction.
+async fn on_sqlite(migrator: &Migrator, pool: &SqlitePool) -> Result<(), MigrateError> {
+    let mut tx = pool.begin_with("begin immediate").await?;
+    migrator.run_direct(None, &mut *tx, false).await?;
+    // A file that is read-only lets everything pass that has nothing to write.
+    sqlx::query("delete from _sqlx_migrations where false").execute(&mut *tx).await?;
+    Ok(tx.commit().await?)
+}
+
+fn refusal(url: StoreUrl, error: MigrateError) -> OpenError {
+    if let MigrateError::VersionMissing(migration) = error {
+        return OpenError::Newer { url, migration };
+    }
+    let (MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _)) = &error else {
+        return OpenError::Unusable { url, source: error.into() };
+    };
+    let code = cause.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    match Fault::of(cause) {
+        Fault::Refused => OpenError::Refused { url, source: error.into() },
+        // SQLITE_READONLY, with its extended codes.
+        Fault::Other if code.is_some_and(|code| code & 0xff == 8) => OpenError::NotWritable { url, source: error.into() },
+        Fault::Away | Fault::Clash | Fault::Data | Fault::Other => OpenError::Unusable { url, source: error.into() },
     }
 }

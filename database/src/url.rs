@@ -6,32 +6,45 @@ use std::{
     str::FromStr,
 };
 
+use sqlx::postgres::PgConnectOptions;
+
 /// `sqlite://path`: a file, relative to the working folder or, with a third slash, absolute.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoreUrl(PathBuf);
+/// `postgres://user:password@host:port/database`: a database of a Postgres server.
+#[derive(Clone, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// A file.
+    Sqlite(PathBuf),
+    /// The whole URL, with its password.
+    Postgres(String),
+}
 
 /// Why a URL names no store.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// Only SQLite is spoken so far.
-    #[error("unknown scheme; expected sqlite://PATH")]
+    /// Neither SQLite nor Postgres.
+    #[error("unknown scheme; expected sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
     Scheme,
     /// Nothing after the scheme.
     #[error("the path is missing; expected sqlite://PATH")]
     Path,
+    /// A server, and nothing that tells which of its databases.
+    #[error("the database is missing; expected postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
+    Database,
+    /// What Postgres's clients cannot read either.
+    #[error("expected postgres://USER:PASSWORD@HOST:PORT/DATABASE: {0}")]
+    Malformed(String),
 }
 
 impl StoreUrl {
     /// The store in the file `path`.
     #[must_use]
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self(path.into())
+        Self::Sqlite(path.into())
     }
 
-    /// The file.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.0
+    /// The folder that a file is in.
+    pub(crate) fn folder(path: &Path) -> Option<&Path> {
+        path.parent().filter(|folder| !folder.as_os_str().is_empty())
     }
 }
 
@@ -39,17 +52,44 @@ impl FromStr for StoreUrl {
     type Err = UrlError;
 
     fn from_str(text: &str) -> Result<Self, UrlError> {
-        match text.strip_prefix("sqlite://") {
-            None => Err(UrlError::Scheme),
-            Some("") => Err(UrlError::Path),
-            Some(path) => Ok(Self(path.into())),
+        let scheme = text.split_once("://");
+        match scheme {
+            Some(("sqlite", "")) => Err(UrlError::Path),
+            Some(("sqlite", path)) => Ok(Self::Sqlite(path.into())),
+            Some(("postgres" | "postgresql", _)) => match text.parse::<PgConnectOptions>() {
+                Ok(options) if options.get_database().is_none_or(str::is_empty) => Err(UrlError::Database),
+                Ok(_) => Ok(Self::Postgres(text.into())),
+                Err(error) => Err(UrlError::Malformed(error.to_string())),
+            },
+            Some(_) | None => Err(UrlError::Scheme),
         }
     }
 }
 
+/// Never with the password.
 impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sqlite://{}", self.0.display())
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            Self::Postgres(url) => match url.parse::<PgConnectOptions>() {
+                Ok(options) => write!(
+                    f,
+                    "postgres://{}@{}:{}/{}",
+                    options.get_username(),
+                    options.get_host(),
+                    options.get_port(),
+                    options.get_database().unwrap_or_default()
+                ),
+                Err(_) => f.write_str("postgres://…"),
+            },
+        }
+    }
+}
+
+/// Never with the password.
+impl fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -58,10 +98,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_names_a_file() {
+    fn a_url_names_a_file_or_a_database() {
         assert_eq!("sqlite://data/log.db".parse(), Ok(StoreUrl::file("data/log.db")));
         assert_eq!("sqlite:///var/log.db".parse(), Ok(StoreUrl::file("/var/log.db")));
+        assert!(matches!("postgres://u:p@db:5433/tizza".parse(), Ok(StoreUrl::Postgres(_))));
         assert_eq!("mysql://x".parse::<StoreUrl>(), Err(UrlError::Scheme));
+        assert_eq!("log.db".parse::<StoreUrl>(), Err(UrlError::Scheme));
         assert_eq!("sqlite://".parse::<StoreUrl>(), Err(UrlError::Path));
+        assert_eq!("postgres://u@db".parse::<StoreUrl>(), Err(UrlError::Database));
+        assert!(matches!("postgres://db:port/x".parse::<StoreUrl>(), Err(UrlError::Malformed(_))));
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let url: StoreUrl = "postgres://ada:secret@db:5433/tizza".parse().unwrap();
+        assert_eq!(url.to_string(), "postgres://ada@db:5433/tizza");
+        assert!(!format!("{url:?}").contains("secret"));
     }
 }

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::{Claim, MAX_PAYLOAD, Metadata, Partition, Position, Version};
+use crate::{Claim, CommandKey, MAX_PAYLOAD, Metadata, Partition, Position, Version};
 
 /// A wish to append events to one stream.
 #[derive(Clone, Debug)]
@@ -15,7 +15,10 @@ pub struct Append {
     pub partition: Partition,
     /// How many events the stream had when the decision was made.
     pub expected: Version,
-    /// In their order; at least one.
+    /// Which event must be the last one then: told when the decision was made before that event was durable, for it may never be, and
+    /// another one take its place.
+    pub after: Option<Uuid>,
+    /// In their order; none only to remember, under a key, that there was nothing to do.
     pub events: Vec<NewEvent>,
     /// Who and why.
     pub metadata: Metadata,
@@ -25,11 +28,15 @@ pub struct Append {
     pub claims: Vec<ClaimChange>,
     /// Entries for the command side's own questions.
     pub links: Vec<LinkChange>,
+    /// By which a repeat is known.
+    pub key: Option<CommandKey>,
 }
 
 /// An event that is not recorded yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEvent {
+    /// Its own name, given by the writer: by it a wish that is sent twice is known.
+    pub event_id: Uuid,
     /// The name of its type.
     pub event_type: &'static str,
     /// The shape of its payload.
@@ -89,7 +96,23 @@ pub struct LinkChange {
     pub present: bool,
 }
 
-/// What became of a wish. Checked in this order: kind and partition, version, reads, claims.
+/// What a command with a key came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    /// The stream that it was about.
+    pub stream_id: Uuid,
+    /// Where that is.
+    pub partition: Partition,
+    /// Its version before.
+    pub expected: Version,
+    /// Its version after.
+    pub version: Version,
+    /// A place in the log that includes it.
+    pub position: Position,
+}
+
+/// What became of a wish. Checked in this order: key, kind and partition, whether it is there already (the event after the expected
+/// version is its own first one), version, reads, claims.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The events are durable.
@@ -99,6 +122,10 @@ pub enum Outcome {
         /// The last one's.
         position: Position,
     },
+    /// A command with this key was accepted before, and its body was the same.
+    Replayed(Remembered),
+    /// A command with this key was accepted before, and it was another one.
+    KeyReused,
     /// The stream has another version than was expected.
     Conflict {
         /// Which.
@@ -129,9 +156,24 @@ pub enum AppendError {
         /// Which.
         event_type: &'static str,
     },
-    /// There is nothing to append.
-    #[error("an append needs at least one event")]
+    /// There is nothing to append, and no key to remember it by.
+    #[error("an append needs an event or a key")]
     Empty,
+    /// Personal values need somebody whose they are.
+    #[error("{event_type} holds personal values of nobody")]
+    NoSubject {
+        /// Which.
+        event_type: &'static str,
+    },
+    /// The key of the person was destroyed: nothing personal of theirs is ever stored again.
+    #[error("the personal values of {subject} were erased for ever")]
+    Erased {
+        /// Whose.
+        subject: Uuid,
+    },
+    /// The database refuses this very wish; nothing of it was written.
+    #[error("the log's database refuses the append")]
+    Refused(#[source] std::sync::Arc<sqlx::Error>),
     /// Too many others wait; nothing was written.
     #[error("the log's queue is full")]
     Overloaded,
@@ -146,7 +188,7 @@ pub enum AppendError {
 impl Append {
     /// Refuses at the edge what must not reach the queue.
     pub(crate) fn check(&self) -> Result<(), AppendError> {
-        if self.events.is_empty() {
+        if self.events.is_empty() && self.key.is_none() {
             return Err(AppendError::Empty);
         }
         for NewEvent { event_type, payload, .. } in &self.events {

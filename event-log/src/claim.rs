@@ -3,12 +3,14 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use crate::command_key::Key;
+
 /// A unique name as the log keeps it: HMAC-SHA-256 (RFC 2104) of kind and name. Without the server's key nobody can tell
 /// which name it is, nor try names out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Claim(pub [u8; 32]);
 
-/// The server's key for claims.
+/// The server's key for claims and for the keys of commands.
 #[derive(Clone)]
 pub struct ClaimKey([u8; 32]);
 
@@ -22,11 +24,26 @@ impl ClaimKey {
     /// The claim on `name` among the names of `kind`. The name must be folded already (case, normal form).
     #[must_use]
     pub fn claim(&self, kind: &str, name: &str) -> Claim {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
+        let mut mac = self.hmac();
         mac.update(kind.as_bytes());
         mac.update(&[0]);
         mac.update(name.as_bytes());
         Claim(mac.finalize().into_bytes().into())
+    }
+
+    /// Parts are told apart by their lengths. No kind of claim begins with a zero byte, so no claim is ever one of these.
+    pub(crate) fn mac<'a>(&self, purpose: &'a str, parts: impl IntoIterator<Item = &'a [u8]>) -> Key {
+        let mut mac = self.hmac();
+        mac.update(&[0]);
+        for part in [purpose.as_bytes()].into_iter().chain(parts) {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        Key(mac.finalize().into_bytes().into())
+    }
+
+    fn hmac(&self) -> Hmac<Sha256> {
+        Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length")
     }
 }
 

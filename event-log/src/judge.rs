@@ -3,12 +3,12 @@
 //! Wishes are judged one after the other, each on what the ones before it left, so a batch means the same as its members
 //! alone. Both databases share this; they differ only in how facts are fetched and rows are written.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::{Append, Claim, ClaimChange, Outcome, Partition, Position, Read, StreamRow, Version};
+use crate::{Append, Claim, ClaimChange, NewEvent, Outcome, Partition, Position, Read, Remembered, StreamRow, Version, command_key::Key};
 
 /// The links of one kind under one key.
 pub type LinkKey = (&'static str, Uuid);
@@ -26,7 +26,43 @@ pub struct Facts {
     pub heads: BTreeMap<Partition, Head>,
     pub streams: HashMap<Uuid, StreamRow>,
     pub claims: HashMap<Claim, Uuid>,
-    pub links: HashMap<LinkKey, i64>,
+    pub links: HashMap<LinkKey, Linked>,
+    pub keys: HashMap<Key, KeyRow>,
+    /// The ids and positions of the events at some places: where a wish that comes too late wants its first one, and the last one that a
+    /// wish knows.
+    pub places: HashMap<(Uuid, Version), (Uuid, Position)>,
+}
+
+/// The links under a key whose number matters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Linked {
+    /// How many there are.
+    pub count: i64,
+    /// Which of the batch's own streams are among them: a link is there once, and one that is not there does not go.
+    there: HashSet<Uuid>,
+}
+
+impl Linked {
+    pub fn new(count: i64, there: impl IntoIterator<Item = Uuid>) -> Self {
+        Self { count, there: there.into_iter().collect() }
+    }
+
+    fn change(&mut self, stream_id: Uuid, present: bool) {
+        if present {
+            self.count += i64::from(self.there.insert(stream_id));
+        } else {
+            self.count -= i64::from(self.there.remove(&stream_id));
+        }
+    }
+}
+
+/// What is kept of a command that came with a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRow {
+    pub fingerprint: Key,
+    pub remembered: Remembered,
+    /// Seconds since 1970.
+    pub expires_at: Option<i64>,
 }
 
 /// What is to be written.
@@ -37,8 +73,18 @@ pub struct Plan {
     pub streams: BTreeMap<Uuid, StreamRow>,
     /// `None`: the name is free again.
     pub claims: BTreeMap<Claim, Option<Uuid>>,
+    /// Those of them that the database holds so far, and that are given back.
+    pub freed: BTreeSet<Claim>,
     /// Whether the entry (kind, key, stream) is there afterwards.
     pub links: BTreeMap<(&'static str, Uuid, Uuid), bool>,
+    pub keys: BTreeMap<Key, KeyRow>,
+}
+
+impl Plan {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.keys.is_empty()
+    }
 }
 
 /// Event `event` of wish `wish`, with its place.
@@ -77,6 +123,19 @@ pub fn links_of(batch: &[Append]) -> BTreeSet<LinkKey> {
         .collect()
 }
 
+/// What a batch needs to know.
+pub fn keys_of(batch: &[Append]) -> BTreeSet<Key> {
+    batch.iter().filter_map(|wish| wish.key.as_ref()).map(|key| key.key).collect()
+}
+
+/// What a batch needs to know once its streams are known.
+pub fn places_of(batch: &[Append], streams: &HashMap<Uuid, StreamRow>) -> BTreeSet<(Uuid, Version)> {
+    let version = |wish: &Append| streams.get(&wish.stream_id).map_or(0, |row| row.version);
+    let late = batch.iter().filter(|wish| version(wish) > wish.expected).map(|wish| (wish.stream_id, wish.expected + 1));
+    let known = batch.iter().filter(|wish| wish.after.is_some() && version(wish) >= wish.expected);
+    late.chain(known.map(|wish| (wish.stream_id, wish.expected))).collect()
+}
+
 /// Judges every wish of a batch, in order.
 pub fn judge(batch: &[Append], mut facts: Facts, now: DateTime<Utc>) -> (Vec<Outcome>, Plan) {
     let mut plan = Plan::default();
@@ -85,19 +144,28 @@ pub fn judge(batch: &[Append], mut facts: Facts, now: DateTime<Utc>) -> (Vec<Out
 }
 
 fn one(wish: usize, append: &Append, facts: &mut Facts, plan: &mut Plan, now: DateTime<Utc>) -> Outcome {
-    match refusal(append, facts) {
-        Some(refusal) => refusal,
+    match settled(append, facts, now) {
+        Some(outcome) => outcome,
         None => accept(wish, append, facts, plan, now),
     }
 }
 
-fn refusal(append: &Append, facts: &Facts) -> Option<Outcome> {
+/// What is to be said without writing anything.
+fn settled(append: &Append, facts: &Facts, now: DateTime<Utc>) -> Option<Outcome> {
+    if let Some(outcome) = repeated(append, facts, now) {
+        return Some(outcome);
+    }
     let row = facts.streams.get(&append.stream_id);
     if row.is_some_and(|row| row.kind != append.kind || row.partition != append.partition) {
         return Some(Outcome::AnotherStream);
     }
+    if let Some(position) = resent(append, facts) {
+        let version = append.expected + append.events.len() as Version;
+        return Some(Outcome::Appended { version, position: position + append.events.len() as Position - 1 });
+    }
     let actual = row.map_or(0, |row| row.version);
-    if actual != append.expected {
+    let is_after = |event_id| facts.places.get(&(append.stream_id, append.expected)).is_some_and(|(found, _)| *found == event_id);
+    if actual != append.expected || !append.after.is_none_or(is_after) {
         return Some(Outcome::Conflict { actual });
     }
     if let Some(stale) = append.reads.iter().find(|read| !holds(read, facts)) {
@@ -110,48 +178,81 @@ fn refusal(append: &Append, facts: &Facts) -> Option<Outcome> {
     append.claims.iter().find_map(taken).map(Outcome::ClaimTaken)
 }
 
+/// What a command with the same key came to.
+fn repeated(append: &Append, facts: &Facts, now: DateTime<Utc>) -> Option<Outcome> {
+    let key = append.key.as_ref()?;
+    let row = facts.keys.get(&key.key).filter(|row| row.expires_at.is_none_or(|at| at > now.timestamp()))?;
+    Some(if row.fingerprint == key.fingerprint { Outcome::Replayed(row.remembered.clone()) } else { Outcome::KeyReused })
+}
+
+/// The position of the wish's first event, if it is there already: the wish was sent before, and the answer got lost.
+fn resent(append: &Append, facts: &Facts) -> Option<Position> {
+    let (event_id, position) = facts.places.get(&(append.stream_id, append.expected + 1))?;
+    (append.events.first()?.event_id == *event_id).then_some(*position)
+}
+
 fn holds(read: &Read, facts: &Facts) -> bool {
     match read {
         Read::Version { stream_id, version } => facts.streams.get(stream_id).map_or(0, |row| row.version) == *version,
-        Read::AtMost { kind, key, links } => facts.links.get(&(*kind, *key)).is_none_or(|found| found <= links),
+        Read::AtMost { kind, key, links } => facts.links.get(&(*kind, *key)).is_none_or(|found| found.count <= *links),
     }
 }
 
 fn accept(wish: usize, append: &Append, facts: &mut Facts, plan: &mut Plan, now: DateTime<Utc>) -> Outcome {
     let head = facts.heads.entry(append.partition).or_insert(Head { position: 0, recorded_at: now });
-    head.recorded_at = head.recorded_at.max(now);
+    if !append.events.is_empty() {
+        head.recorded_at = head.recorded_at.max(now);
+    }
     let first = head.position + 1;
-    for event in 0..append.events.len() {
+    for (event, NewEvent { event_id, .. }) in append.events.iter().enumerate() {
         head.position += 1;
         let version = append.expected + 1 + event as Version;
+        facts.places.insert((append.stream_id, version), (*event_id, head.position));
         plan.events.push(Planned { wish, event, position: first + event as Position, version, recorded_at: head.recorded_at });
     }
     plan.heads.insert(append.partition, *head);
 
     let version = append.expected + append.events.len() as Version;
-    let row = StreamRow { kind: append.kind.into(), partition: append.partition, version };
-    facts.streams.insert(append.stream_id, row.clone());
-    plan.streams.insert(append.stream_id, row);
+    if !append.events.is_empty() {
+        let row = StreamRow { kind: append.kind.into(), partition: append.partition, version };
+        facts.streams.insert(append.stream_id, row.clone());
+        plan.streams.insert(append.stream_id, row);
+    }
+    let position = first - 1 + append.events.len() as Position;
+    remember(append, facts, plan, (version, position), now);
     change_claims(append, facts, plan);
     for link in &append.links {
         plan.links.insert((link.kind, link.key, append.stream_id), link.present);
-        if let Some(count) = facts.links.get_mut(&(link.kind, link.key)) {
-            *count += if link.present { 1 } else { -1 };
+        if let Some(linked) = facts.links.get_mut(&(link.kind, link.key)) {
+            linked.change(append.stream_id, link.present);
         }
     }
-    Outcome::Appended { version, position: first - 1 + append.events.len() as Position }
+    Outcome::Appended { version, position }
+}
+
+fn remember(append: &Append, facts: &mut Facts, plan: &mut Plan, (version, position): (Version, Position), now: DateTime<Utc>) {
+    let Some(key) = &append.key else { return };
+    let Append { stream_id, partition, expected, .. } = *append;
+    let remembered = Remembered { stream_id, partition, expected, version, position };
+    let expires_at = key.kept_for.map(|kept| now.timestamp().saturating_add_unsigned(kept.as_secs()));
+    let row = KeyRow { fingerprint: key.fingerprint, remembered, expires_at };
+    facts.keys.insert(key.key, row.clone());
+    plan.keys.insert(key.key, row);
 }
 
 fn change_claims(append: &Append, facts: &mut Facts, plan: &mut Plan) {
     for change in &append.claims {
         match change {
             ClaimChange::Take(claim) => {
-                facts.claims.insert(*claim, append.stream_id);
-                plan.claims.insert(*claim, Some(append.stream_id));
+                if facts.claims.insert(*claim, append.stream_id) != Some(append.stream_id) {
+                    plan.claims.insert(*claim, Some(append.stream_id));
+                }
             }
             ClaimChange::GiveBack(claim) if facts.claims.get(claim) == Some(&append.stream_id) => {
                 facts.claims.remove(claim);
-                plan.claims.insert(*claim, None);
+                if plan.claims.insert(*claim, None).is_none() {
+                    plan.freed.insert(*claim);
+                }
             }
             ClaimChange::GiveBack(_) => {}
         }
@@ -159,84 +260,4 @@ fn change_claims(append: &Append, facts: &mut Facts, plan: &mut Plan) {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::{Actor, LinkChange, Metadata, NewEvent};
-
-    /// What a plan leaves in the database.
-    fn apply(facts: &mut Facts, plan: Plan) {
-        facts.heads.extend(plan.heads);
-        facts.streams.extend(plan.streams);
-        for (claim, holder) in plan.claims {
-            match holder {
-                Some(holder) => facts.claims.insert(claim, holder),
-                None => facts.claims.remove(&claim),
-            };
-        }
-        for ((kind, key, _), present) in plan.links {
-            *facts.links.entry((kind, key)).or_default() += if present { 1 } else { -1 };
-        }
-    }
-
-    prop_compose! {
-        fn wish()(stream in 0..4u128, expected in 0..4i64, events in 1..3usize, read in prop::option::of((0..4u128, 0..4i64)),
-                  claim in prop::option::of((0..3u8, any::<bool>())), at_most in prop::option::of(0..3i64)) -> Append {
-            let stream_id = Uuid::from_u128(stream);
-            let key = Uuid::from_u128(9);
-            let version = read.map(|(s, version)| Read::Version { stream_id: Uuid::from_u128(s), version });
-            Append {
-                stream_id,
-                kind: "thing",
-                partition: Partition::of(stream_id),
-                expected,
-                events: vec![NewEvent { event_type: "Happened", schema_version: 1, payload: "{}".into() }; events],
-                metadata: Metadata { actor: Actor::Anonymous, subject_id: None, correlation_id: String::new(), causation_id: None },
-                reads: version.into_iter().chain(at_most.map(|links| Read::AtMost { kind: "k", key, links })).collect(),
-                claims: claim.map(|(c, take)| if take { ClaimChange::Take(Claim([c; 32])) } else { ClaimChange::GiveBack(Claim([c; 32])) }).into_iter().collect(),
-                links: if expected == 0 { vec![LinkChange { kind: "k", key, present: true }] } else { vec![] },
-            }
-        }
-    }
-
-    proptest! {
-        /// A batch means the same as its members one by one, however it is cut.
-        #[test]
-        fn how_wishes_are_batched_changes_nothing(wishes in prop::collection::vec(wish(), 1..40), size in 1..40usize) {
-            let now = DateTime::UNIX_EPOCH;
-            let mut start = Facts::default();
-            start.links.insert(("k", Uuid::from_u128(9)), 0);
-            let in_batches_of = |size: usize| {
-                let mut facts = start.clone();
-                let outcomes: Vec<Outcome> = wishes.chunks(size).flat_map(|batch| {
-                    let (outcomes, plan) = judge(batch, facts.clone(), now);
-                    apply(&mut facts, plan);
-                    outcomes
-                }).collect();
-                (outcomes, facts.heads, facts.claims.into_iter().collect::<BTreeMap<_, _>>())
-            };
-            prop_assert_eq!(in_batches_of(1), in_batches_of(size));
-        }
-    }
-
-    #[test]
-    fn times_never_decrease_when_the_clock_does() {
-        let later = DateTime::from_timestamp(1_000, 0).unwrap();
-        let mut facts = Facts::default();
-        facts.heads.insert(Partition::of(Uuid::nil()), Head { position: 5, recorded_at: later });
-        let wish = Append {
-            stream_id: Uuid::nil(),
-            kind: "thing",
-            partition: Partition::of(Uuid::nil()),
-            expected: 0,
-            events: vec![NewEvent { event_type: "Happened", schema_version: 1, payload: "{}".into() }],
-            metadata: Metadata { actor: Actor::Anonymous, subject_id: None, correlation_id: String::new(), causation_id: None },
-            reads: vec![],
-            claims: vec![],
-            links: vec![],
-        };
-        let (_, plan) = judge(&[wish], facts, DateTime::UNIX_EPOCH);
-        assert_eq!((plan.events[0].position, plan.events[0].recorded_at), (6, later));
-    }
-}
+mod tests;

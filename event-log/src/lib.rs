@@ -5,11 +5,12 @@
 //! | [`append`] | what a writer asks for and what it is answered |
 //! | [`record`] | an event as the log keeps it |
 //! | [`partition`] | which partition a subject's streams live in |
-//! | [`claim`] | unique names, as the log keeps them |
+//! | [`claim`], [`command_key`] | unique names, and by what a repeated command is known |
+//! | [`keys`], `seal` | the keys of persons, and sealing what is personal in a payload |
 //! | `judge` | decides a batch of appends, purely |
 //! | `writer` | collects appends into batches, while one is being written |
 //! | `recent` | the newest events, in memory |
-//! | `store` | the statements |
+//! | `store` | the statements, for SQLite and for Postgres |
 //! | [`policy_store`] | checkpoints, leases and parked events of those who react to events |
 //!
 //! Positions in a partition are 1, 2, 3, … in the order of commits, without gaps: a reader that has seen *n* has seen all
@@ -17,29 +18,36 @@
 
 pub mod append;
 pub mod claim;
+pub mod command_key;
 mod judge;
+pub mod keys;
 pub mod partition;
 pub mod policy_store;
 mod recent;
 pub mod record;
+mod seal;
 mod store;
 mod writer;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use database::{Database, OpenError, StoreUrl};
-use tokio::sync::watch;
+use database::{Database, Pool};
+use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
-pub use append::{Append, AppendError, ClaimChange, LinkChange, NewEvent, Outcome, Read};
+pub use append::{Append, AppendError, ClaimChange, LinkChange, NewEvent, Outcome, Read, Remembered};
 pub use claim::{Claim, ClaimKey};
+pub use command_key::{CommandKey, Key};
+pub use keys::{KeyStore, Keys};
 pub use partition::{PARTITIONS, Partition};
 pub use record::{Actor, Metadata, Recorded, StreamRow};
+pub use store::LogStore;
+pub use writer::Submitted;
 
 /// The log's epoch: raised when a backup is restored, so that positions of before are not mistaken for those of after.
 pub const EPOCH: u32 = 1;
 
-/// The largest payload, in bytes.
+/// The largest payload, in bytes, sealed.
 pub const MAX_PAYLOAD: usize = 256 * 1024;
 
 /// A place in a partition: the first event has 1.
@@ -48,30 +56,40 @@ pub type Position = i64;
 /// How many events a stream has.
 pub type Version = i64;
 
-/// A handle to the log; clones share one writer.
+/// A handle to the log; clones share its writers.
 #[derive(Clone, Debug)]
 pub struct EventLog {
     database: Database,
-    writer: writer::Writer,
-    heads: Arc<watch::Sender<Heads>>,
-    recent: Arc<recent::Recent>,
+    keys: Keys,
+    writers: writer::Writers,
+    told: writer::Told,
 }
 
 /// The last position of each partition, as far as this process knows.
 pub type Heads = [Position; PARTITIONS as usize];
 
+/// What the writers have done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Batches {
+    /// How many transactions.
+    pub batches: u64,
+    /// How many commands were in them.
+    pub commands: u64,
+    /// How long they took, together, in microseconds.
+    pub micros: u64,
+}
+
 impl EventLog {
-    /// Opens the log and starts its writer.
+    /// Starts the writers of an opened store.
     ///
     /// # Errors
-    /// The store cannot be opened, or has another number of partitions.
-    pub async fn open(url: &StoreUrl) -> Result<Self, OpenError> {
-        let database = store::open(url).await?;
-        let unusable = |e: sqlx::Error| OpenError::Unusable { url: url.clone(), source: e.into() };
-        let heads = Arc::new(watch::Sender::new(store::heads(&database).await.map_err(unusable)?));
-        let recent = Arc::default();
-        let writer = writer::Writer::start(database.clone(), heads.clone(), Arc::clone(&recent));
-        Ok(Self { database, writer, heads, recent })
+    /// The database's own.
+    pub async fn start(store: LogStore, keys: Keys) -> Result<Self, sqlx::Error> {
+        let database = store.database;
+        let heads = Arc::new(watch::Sender::new(store::heads(&database).await?));
+        let told = writer::Told { heads, recent: Arc::default(), bell: store::postgres::listen::Bell::default() };
+        let writers = writer::Writers::start(&database, &told);
+        Ok(Self { database, keys, writers, told })
     }
 
     /// Appends events to a stream, or says why not. Returns when the events are durable.
@@ -79,8 +97,28 @@ impl EventLog {
     /// # Errors
     /// Something is not to be stored at all (too large), the queue is full, or the database failed.
     pub async fn append(&self, append: Append) -> Result<Outcome, AppendError> {
+        self.submit(append).await?.outcome().await
+    }
+
+    /// Queues an append, and returns before it is decided: of two that are submitted one after the other for one partition, the first is
+    /// judged first.
+    ///
+    /// # Errors
+    /// As [`EventLog::append`], but for what the database says.
+    pub async fn submit(&self, mut append: Append) -> Result<Submitted, AppendError> {
+        self.keys.seal(&mut append).await?;
         append.check()?;
-        self.writer.append(append).await
+        self.writers.submit(append)
+    }
+
+    /// What a command with this key came to, if it is remembered, and whether it was this very command.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn remembered(&self, key: &CommandKey) -> Result<Option<Outcome>, sqlx::Error> {
+        let row = store::remembered(&self.database, key.key).await?;
+        let told = |row: judge::KeyRow| if row.fingerprint == key.fingerprint { Outcome::Replayed(row.remembered) } else { Outcome::KeyReused };
+        Ok(row.map(told))
     }
 
     /// The events of a stream after `version`, oldest first.
@@ -88,7 +126,7 @@ impl EventLog {
     /// # Errors
     /// The database's own.
     pub async fn stream(&self, stream_id: Uuid, after: Version) -> Result<Vec<Recorded>, sqlx::Error> {
-        store::stream(&self.database, stream_id, after).await
+        self.keys.unseal(store::stream(&self.database, stream_id, after).await?).await
     }
 
     /// At most `limit` events of a partition after `position`, oldest first.
@@ -96,10 +134,11 @@ impl EventLog {
     /// # Errors
     /// The database's own.
     pub async fn read(&self, partition: Partition, after: Position, limit: usize) -> Result<Vec<Recorded>, sqlx::Error> {
-        match self.recent.after(partition, after, limit) {
-            Some(events) => Ok(events),
-            None => store::read(&self.database, partition, after, limit).await,
-        }
+        let events = match self.told.recent.after(partition, after, limit) {
+            Some(events) => events,
+            None => store::read(&self.database, partition, after, limit).await?,
+        };
+        self.keys.unseal(events).await
     }
 
     /// At most `limit` events of some types in a partition, after one position and up to another, oldest first.
@@ -114,10 +153,11 @@ impl EventLog {
         types: &[&str],
         limit: usize,
     ) -> Result<Vec<Recorded>, sqlx::Error> {
-        match self.recent.of_types(partition, (after, until), types, limit) {
-            Some(events) => Ok(events),
-            None => store::read_types(&self.database, partition, (after, until), types, limit).await,
-        }
+        let events = match self.told.recent.of_types(partition, (after, until), types, limit) {
+            Some(events) => events,
+            None => store::read_types(&self.database, partition, (after, until), types, limit).await?,
+        };
+        self.keys.unseal(events).await
     }
 
     /// Kind, partition and version of each of the streams that exist.
@@ -125,7 +165,7 @@ impl EventLog {
     /// # Errors
     /// The database's own.
     pub async fn rows(&self, streams: &[Uuid]) -> Result<HashMap<Uuid, StreamRow>, sqlx::Error> {
-        store::streams(&mut *self.database.reader.acquire().await?, streams.iter().copied()).await
+        store::streams(self.database.reader.acquire().await?.connection(), streams.iter().copied()).await
     }
 
     /// Which stream holds a unique name.
@@ -133,7 +173,7 @@ impl EventLog {
     /// # Errors
     /// The database's own.
     pub async fn holder(&self, claim: Claim) -> Result<Option<Uuid>, sqlx::Error> {
-        Ok(store::claims(&mut *self.database.reader.acquire().await?, [claim].into_iter()).await?.remove(&claim))
+        Ok(store::claims(self.database.reader.acquire().await?.connection(), [claim].into_iter()).await?.remove(&claim))
     }
 
     /// The streams that are linked under a key, in the order of their ids.
@@ -153,29 +193,71 @@ impl EventLog {
     }
 
     /// The last position of each partition, to be waited on. Changed by this process's own appends at once, by those of
-    /// others within [`POLL`] while [`EventLog::follow`] runs.
+    /// others soon, while [`EventLog::follow`] runs.
     #[must_use]
     pub fn heads(&self) -> watch::Receiver<Heads> {
-        self.heads.subscribe()
+        self.told.heads.subscribe()
     }
 
-    /// Looks for what other processes append, for ever: run it in a task of its own.
+    /// Looks for what other processes append and tells them of what this one does, for ever: run it in a task of its own.
+    /// On Postgres processes notify each other; all find out by looking, too.
     pub async fn follow(&self) {
+        let heard = Notify::new();
+        let poll = self.database.reader.pick(POLL, LISTENING_POLL);
+        tokio::join!(self.look(poll, &heard), self.forget_old_keys(), async {
+            if let Pool::Postgres(pool) = &self.database.writer {
+                tokio::join!(self.told.bell.tell(pool), self.told.bell.hear(pool, &heard));
+            }
+        });
+    }
+
+    async fn look(&self, poll: Duration, heard: &Notify) {
         loop {
-            tokio::time::sleep(POLL).await;
+            // Too late is no error: then it is looked anyway.
+            let _ = tokio::time::timeout(poll, heard.notified()).await;
             match store::heads(&self.database).await {
-                Ok(found) => writer::publish(&self.heads, found),
+                Ok(found) => writer::publish(&self.told.heads, Partition::all().zip(found)),
                 Err(error) => tracing::warn!(%error, "the log's heads cannot be read"),
             }
         }
     }
 
-    /// Waits until what was accepted is written, and closes the store.
+    async fn forget_old_keys(&self) {
+        loop {
+            tokio::time::sleep(FORGET).await;
+            if let Err(error) = store::forget_old(&self.database).await {
+                tracing::warn!(%error, "old command keys are not forgotten");
+            }
+        }
+    }
+
+    /// Destroys the key of a person: nobody can read their personal values any more.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn shred(&self, subject: Uuid) -> Result<(), sqlx::Error> {
+        self.keys.destroy(subject).await
+    }
+
+    /// What the writers have done so far.
+    #[must_use]
+    pub fn batches(&self) -> Batches {
+        self.writers.batches()
+    }
+
+    /// Waits until what was accepted is written, and closes the stores.
     pub async fn close(&self) {
-        self.writer.drain().await;
+        self.writers.drain().await;
+        let Batches { batches, commands, micros } = self.batches();
+        tracing::info!(batches, commands, micros, "the log is closed");
         self.database.close().await;
+        self.keys.close().await;
     }
 }
 
-/// How often [`EventLog::follow`] looks.
+/// How often [`EventLog::follow`] looks on SQLite.
 pub const POLL: Duration = Duration::from_millis(100);
+/// How often it looks on Postgres, where it is told as well.
+const LISTENING_POLL: Duration = Duration::from_millis(250);
+/// How often it forgets keys that have expired.
+const FORGET: Duration = Duration::from_secs(60);

@@ -1,5 +1,11 @@
 //! The log is split into partitions; order exists only inside one.
 
+use sqlx::{
+    Database, Decode, Encode, Type,
+    encode::IsNull,
+    error::BoxDynError,
+    postgres::{PgHasArrayType, PgTypeInfo},
+};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -7,8 +13,7 @@ use xxhash_rust::xxh3::xxh3_64;
 pub const PARTITIONS: u16 = 16;
 
 /// One of them, 0 to 15.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
-#[sqlx(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Partition(u16);
 
 impl Partition {
@@ -39,6 +44,45 @@ impl Partition {
     #[must_use]
     pub const fn index(self) -> usize {
         self.0 as usize
+    }
+}
+
+/// A whole number in either database.
+impl<DB: Database> Type<DB> for Partition
+where
+    i32: Type<DB>,
+{
+    fn type_info() -> DB::TypeInfo {
+        i32::type_info()
+    }
+
+    fn compatible(ty: &DB::TypeInfo) -> bool {
+        i32::compatible(ty)
+    }
+}
+
+impl<'q, DB: Database> Encode<'q, DB> for Partition
+where
+    i32: Encode<'q, DB>,
+{
+    fn encode_by_ref(&self, buffer: &mut DB::ArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        i32::from(self.0).encode(buffer)
+    }
+}
+
+impl<'r, DB: Database> Decode<'r, DB> for Partition
+where
+    i32: Decode<'r, DB>,
+{
+    fn decode(value: DB::ValueRef<'r>) -> Result<Self, BoxDynError> {
+        let number = i32::decode(value)?;
+        u16::try_from(number).ok().and_then(Self::new).ok_or_else(|| format!("there is no partition {number}").into())
+    }
+}
+
+impl PgHasArrayType for Partition {
+    fn array_type_info() -> PgTypeInfo {
+        i32::array_type_info()
     }
 }
 

@@ -23,6 +23,7 @@ pub struct Recorded {
     #[sqlx(rename = "type")]
     pub event_type: String,
     /// The shape of its payload.
+    #[sqlx(try_from = "i32")]
     pub schema_version: u32,
     /// A JSON object.
     pub payload: String,

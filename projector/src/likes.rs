@@ -1,19 +1,18 @@
 //! Likes and dislikes, and how many there are.
 
 use chrono::{DateTime, Utc};
-use event_log::Recorded;
+use event_log::{Recorded, Version};
 use events::{
     Event, PizzaId, PizzeriaId, ReactionEvent, ReactionId, UserEvent, UserId,
     likes::Reaction::{self, Dislike, Like},
 };
 use read_store::{View, views};
 use serde::{Deserialize, Serialize};
-use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use crate::{
     projection::Fold,
-    table::{Counters, Row, Rows, Table, id, number, text, time},
+    table::{Counters, Generation, Row, Rows, Table, id, number, text, time},
 };
 
 /// What a user thinks of a pizza.
@@ -26,6 +25,7 @@ pub struct ReactionRow {
     reaction: Reaction,
     #[serde(with = "service_kit::time")]
     at: DateTime<Utc>,
+    version: Version,
 }
 
 /// The key of reactions.
@@ -37,10 +37,10 @@ pub struct ReactionKey {
 
 static REACTIONS: Table = Table {
     name: "reactions",
-    columns: &[id("user_id"), id("pizza_id"), id("like_id"), id("pizzeria_id"), text("reaction"), time("at")],
+    columns: &[id("user_id"), id("pizza_id"), id("like_id"), id("pizzeria_id"), text("reaction"), time("at"), number("version")],
     key: 2,
-    owner: Some("user_id"),
-    indexes: &[&["pizza_id"], &["like_id"], &["user_id", "at"], &["at"]],
+    owner: Some(id("user_id")),
+    indexes: &[&["pizza_id", "user_id"], &["like_id"], &["user_id", "at"], &["at"]],
 };
 
 impl Row for ReactionRow {
@@ -75,8 +75,8 @@ static PLACE_LIKES: Table = Table {
     name: "place_likes",
     columns: &[id("user_id"), id("pizzeria_id"), number("liked_count")],
     key: 2,
-    owner: Some("user_id"),
-    indexes: &[&["pizzeria_id"]],
+    owner: Some(id("user_id")),
+    indexes: &[&["pizzeria_id", "user_id"]],
 };
 
 impl Row for PlaceLikeRow {
@@ -129,18 +129,18 @@ impl Reactions {
         self.place_counters.add(pizzeria_id, &[likes]);
     }
 
-    /// What the user thinks now, instead of what was thought before.
-    fn replace(&mut self, key: &ReactionKey, pizzeria_id: PizzeriaId, now: Option<(Reaction, DateTime<Utc>)>) {
+    /// What the user thinks now, if anything, instead of what was thought before.
+    fn replace(&mut self, key: &ReactionKey, pizzeria_id: PizzeriaId, after: Option<Reaction>, recorded: &Recorded) {
         let before = self.reactions.remove(key).map(|row| row.reaction);
-        let after = now.map(|(reaction, _)| reaction);
         if let Some(before) = before {
             self.count(before, key.pizza_id, pizzeria_id, -1);
         }
-        if let Some((reaction, at)) = now {
+        if let Some(reaction) = after {
             self.count(reaction, key.pizza_id, pizzeria_id, 1);
             let &ReactionKey { user_id, pizza_id } = key;
+            let &Recorded { recorded_at: at, version, .. } = recorded;
             let like_id = ReactionId::of(user_id, pizza_id);
-            self.reactions.put(ReactionRow { user_id, pizza_id, like_id, pizzeria_id, reaction, at });
+            self.reactions.put(ReactionRow { user_id, pizza_id, like_id, pizzeria_id, reaction, at, version });
         }
         self.like_place(key.user_id, pizzeria_id, i64::from(after == Some(Like)) - i64::from(before == Some(Like)));
     }
@@ -185,18 +185,16 @@ impl Fold for Reactions {
         }
     }
 
-    async fn load(&mut self, db: &mut SqliteConnection, generation: i64) -> Result<(), sqlx::Error> {
-        self.reactions.load(db, Self::VIEW, generation).await?;
-        self.place_likes.load(db, Self::VIEW, generation).await
+    async fn load(&mut self, db: &mut Generation<'_>) -> Result<(), sqlx::Error> {
+        self.reactions.load(db).await?;
+        self.place_likes.load(db).await
     }
 
     fn apply(&mut self, event: &Event, recorded: &Recorded) {
-        let (user_id, pizza_id, pizzeria_id, now) = match event {
-            Event::Reaction(ReactionEvent::PizzaLiked { user_id, pizza_id, pizzeria_id }) => {
-                (user_id, pizza_id, pizzeria_id, Some((Like, recorded.recorded_at)))
-            }
+        let (user_id, pizza_id, pizzeria_id, after) = match event {
+            Event::Reaction(ReactionEvent::PizzaLiked { user_id, pizza_id, pizzeria_id }) => (user_id, pizza_id, pizzeria_id, Some(Like)),
             Event::Reaction(ReactionEvent::PizzaDisliked { user_id, pizza_id, pizzeria_id }) => {
-                (user_id, pizza_id, pizzeria_id, Some((Dislike, recorded.recorded_at)))
+                (user_id, pizza_id, pizzeria_id, Some(Dislike))
             }
             Event::Reaction(ReactionEvent::PizzaReactionWithdrawn { user_id, pizza_id, pizzeria_id }) => {
                 (user_id, pizza_id, pizzeria_id, None)
@@ -204,13 +202,13 @@ impl Fold for Reactions {
             Event::User(UserEvent::UserDeleted { user_id, .. }) => return self.forget(*user_id),
             Event::User(_) | Event::Superuser(_) | Event::Pizzeria(_) | Event::Pizza(_) => return,
         };
-        self.replace(&ReactionKey { user_id: *user_id, pizza_id: *pizza_id }, *pizzeria_id, now);
+        self.replace(&ReactionKey { user_id: *user_id, pizza_id: *pizza_id }, *pizzeria_id, after, recorded);
     }
 
-    async fn store(&self, db: &mut SqliteConnection, generation: i64) -> Result<(), sqlx::Error> {
-        self.reactions.store(db, Self::VIEW, generation).await?;
-        self.place_likes.store(db, Self::VIEW, generation).await?;
-        self.pizza_counters.store(db, Self::VIEW, generation).await?;
-        self.place_counters.store(db, Self::VIEW, generation).await
+    async fn store(&self, db: &mut Generation<'_>) -> Result<(), sqlx::Error> {
+        self.reactions.store(db).await?;
+        self.place_likes.store(db).await?;
+        self.pizza_counters.store(db).await?;
+        self.place_counters.store(db).await
     }
 }

@@ -1,15 +1,14 @@
 //! Pizzas.
 
 use chrono::{DateTime, Utc};
-use event_log::Recorded;
+use event_log::{Recorded, Version};
 use events::{Event, PizzaEvent, PizzaId, PizzeriaId, pizzas::Diet};
 use read_store::{View, views};
 use serde::{Deserialize, Serialize};
-use sqlx::SqliteConnection;
 
 use crate::{
     projection::Fold,
-    table::{Row, Rows, Table, flag, id, text, time},
+    table::{Generation, Row, Rows, Table, flag, id, number, text, time},
 };
 
 /// A pizza. It stays when it is deleted, so that it can be told from one that never was.
@@ -25,6 +24,7 @@ pub struct PizzaRow {
     deleted: bool,
     #[serde(with = "service_kit::time")]
     created_at: DateTime<Utc>,
+    version: Version,
 }
 
 /// The key of pizzas.
@@ -45,6 +45,7 @@ static PIZZAS: Table = Table {
         flag("approved"),
         flag("deleted"),
         time("created_at"),
+        number("version"),
     ],
     key: 1,
     owner: None,
@@ -78,27 +79,39 @@ impl Fold for Pizzas {
         }
     }
 
-    async fn load(&mut self, db: &mut SqliteConnection, generation: i64) -> Result<(), sqlx::Error> {
-        self.pizzas.load(db, Self::VIEW, generation).await
+    async fn load(&mut self, db: &mut Generation<'_>) -> Result<(), sqlx::Error> {
+        self.pizzas.load(db).await
     }
 
     fn apply(&mut self, event: &Event, recorded: &Recorded) {
+        match event {
+            Event::Pizza(event) => self.apply_pizza(event, recorded),
+            Event::User(_) | Event::Superuser(_) | Event::Pizzeria(_) | Event::Reaction(_) => {}
+        }
+    }
+
+    async fn store(&self, db: &mut Generation<'_>) -> Result<(), sqlx::Error> {
+        self.pizzas.store(db).await
+    }
+}
+
+impl Pizzas {
+    fn apply_pizza(&mut self, event: &PizzaEvent, recorded: &Recorded) {
         let key = key_of(recorded);
         match event {
-            Event::Pizza(PizzaEvent::PizzaCreated { pizza_id, pizzeria_id, title, description, thumbnail_url, diet }) => {
-                self.pizzas.put(PizzaRow {
-                    pizza_id: *pizza_id,
-                    pizzeria_id: *pizzeria_id,
-                    title: title.clone(),
-                    description: description.clone(),
-                    thumbnail_url: thumbnail_url.clone(),
-                    diet: *diet,
-                    approved: false,
-                    deleted: false,
-                    created_at: recorded.recorded_at,
-                });
-            }
-            Event::Pizza(PizzaEvent::PizzaChanged { title, description, thumbnail_url, diet }) => self.pizzas.change(&key, |row| {
+            PizzaEvent::PizzaCreated { pizza_id, pizzeria_id, title, description, thumbnail_url, diet } => self.pizzas.put(PizzaRow {
+                pizza_id: *pizza_id,
+                pizzeria_id: *pizzeria_id,
+                title: title.clone(),
+                description: description.clone(),
+                thumbnail_url: thumbnail_url.clone(),
+                diet: *diet,
+                approved: false,
+                deleted: false,
+                created_at: recorded.recorded_at,
+                version: recorded.version,
+            }),
+            PizzaEvent::PizzaChanged { title, description, thumbnail_url, diet } => self.pizzas.change(&key, |row| {
                 if let Some(title) = title {
                     row.title.clone_from(title);
                 }
@@ -110,15 +123,11 @@ impl Fold for Pizzas {
                 }
                 row.diet = diet.unwrap_or(row.diet);
             }),
-            Event::Pizza(PizzaEvent::PizzaApproved {}) => self.pizzas.change(&key, |row| row.approved = true),
-            Event::Pizza(PizzaEvent::PizzaApprovalWithdrawn { .. }) => self.pizzas.change(&key, |row| row.approved = false),
-            Event::Pizza(PizzaEvent::PizzaDeleted { .. }) => self.pizzas.change(&key, |row| row.deleted = true),
-            Event::User(_) | Event::Superuser(_) | Event::Pizzeria(_) | Event::Reaction(_) => {}
+            PizzaEvent::PizzaApproved {} => self.pizzas.change(&key, |row| row.approved = true),
+            PizzaEvent::PizzaApprovalWithdrawn { .. } => self.pizzas.change(&key, |row| row.approved = false),
+            PizzaEvent::PizzaDeleted { .. } => self.pizzas.change(&key, |row| row.deleted = true),
         }
-    }
-
-    async fn store(&self, db: &mut SqliteConnection, generation: i64) -> Result<(), sqlx::Error> {
-        self.pizzas.store(db, Self::VIEW, generation).await
+        self.pizzas.change(&key, |row| row.version = recorded.version);
     }
 }
 

@@ -1,16 +1,15 @@
 //! Places.
 
 use chrono::{DateTime, Utc};
-use event_log::Recorded;
+use event_log::{Recorded, Version};
 use events::{Event, PizzeriaEvent, PizzeriaId, UserEvent, UserId};
 use read_store::{View, views};
 use serde::{Deserialize, Serialize};
-use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use crate::{
     projection::Fold,
-    table::{Row, Rows, Table, flag, id, text, time},
+    table::{Generation, Row, Rows, Table, flag, id, number, text, time},
 };
 
 /// A place. It stays when it closes, so that it can be told from one that never was.
@@ -26,6 +25,7 @@ pub struct PizzeriaRow {
     #[serde(with = "service_kit::time")]
     opened_at: DateTime<Utc>,
     closed: bool,
+    version: Version,
 }
 
 /// The key of places.
@@ -44,9 +44,10 @@ static PIZZERIAS: Table = Table {
         text("phone").or_null(),
         time("opened_at"),
         flag("closed"),
+        number("version"),
     ],
     key: 1,
-    owner: Some("owner_id"),
+    owner: Some(id("owner_id")),
     indexes: &[&["owner_id"], &["name"], &["opened_at", "pizzeria_id"]],
 };
 
@@ -82,24 +83,42 @@ impl Fold for Pizzerias {
         }
     }
 
-    async fn load(&mut self, db: &mut SqliteConnection, generation: i64) -> Result<(), sqlx::Error> {
-        self.pizzerias.load(db, Self::VIEW, generation).await
+    async fn load(&mut self, db: &mut Generation<'_>) -> Result<(), sqlx::Error> {
+        self.pizzerias.load(db).await
     }
 
     fn apply(&mut self, event: &Event, recorded: &Recorded) {
         match event {
-            Event::Pizzeria(PizzeriaEvent::PizzeriaOpened { pizzeria_id, owner_id, name, address, phone }) => {
-                self.pizzerias.put(PizzeriaRow {
-                    pizzeria_id: *pizzeria_id,
-                    owner_id: *owner_id,
-                    name: name.clone(),
-                    address: address.clear().cloned(),
-                    phone: phone.clear().cloned(),
-                    opened_at: recorded.recorded_at,
-                    closed: false,
-                });
-            }
-            Event::Pizzeria(PizzeriaEvent::PizzeriaChanged { name, address, phone }) => self.pizzerias.change(&key_of(recorded), |row| {
+            Event::Pizzeria(event) => self.apply_pizzeria(event, recorded),
+            // The place closes by an event of its own; what is personal goes at once.
+            Event::User(UserEvent::UserDeleted { user_id, .. }) => self.pizzerias.change_owned(*user_id, |row| {
+                row.address = None;
+                row.phone = None;
+            }),
+            Event::User(_) | Event::Superuser(_) | Event::Pizza(_) | Event::Reaction(_) => {}
+        }
+    }
+
+    async fn store(&self, db: &mut Generation<'_>) -> Result<(), sqlx::Error> {
+        self.pizzerias.store(db).await
+    }
+}
+
+impl Pizzerias {
+    fn apply_pizzeria(&mut self, event: &PizzeriaEvent, recorded: &Recorded) {
+        let key = key_of(recorded);
+        match event {
+            PizzeriaEvent::PizzeriaOpened { pizzeria_id, owner_id, name, address, phone } => self.pizzerias.put(PizzeriaRow {
+                pizzeria_id: *pizzeria_id,
+                owner_id: *owner_id,
+                name: name.clone(),
+                address: address.clear().cloned(),
+                phone: phone.clear().cloned(),
+                opened_at: recorded.recorded_at,
+                closed: false,
+                version: recorded.version,
+            }),
+            PizzeriaEvent::PizzeriaChanged { name, address, phone } => self.pizzerias.change(&key, |row| {
                 if let Some(name) = name {
                     row.name.clone_from(name);
                 }
@@ -110,20 +129,9 @@ impl Fold for Pizzerias {
                     row.phone = phone.clear().cloned();
                 }
             }),
-            Event::Pizzeria(PizzeriaEvent::PizzeriaClosed { .. }) => {
-                self.pizzerias.change(&key_of(recorded), |row| row.closed = true);
-            }
-            // The place closes by an event of its own; what is personal goes at once.
-            Event::User(UserEvent::UserDeleted { user_id, .. }) => self.pizzerias.change_owned(*user_id, |row| {
-                row.address = None;
-                row.phone = None;
-            }),
-            Event::User(_) | Event::Superuser(_) | Event::Pizza(_) | Event::Reaction(_) => {}
+            PizzeriaEvent::PizzeriaClosed { .. } => self.pizzerias.change(&key, |row| row.closed = true),
         }
-    }
-
-    async fn store(&self, db: &mut SqliteConnection, generation: i64) -> Result<(), sqlx::Error> {
-        self.pizzerias.store(db, Self::VIEW, generation).await
+        self.pizzerias.change(&key, |row| row.version = recorded.version);
     }
 }
 

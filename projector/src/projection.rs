@@ -2,20 +2,20 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
+use database::Transaction;
 use event_log::Recorded;
 use events::{DecodeError, Event};
 use futures::future::{BoxFuture, FutureExt};
-use read_store::View;
-use sqlx::SqliteConnection;
+use read_store::{Definition, View};
 
-use crate::table::Table;
+use crate::table::{Generation, Table};
 
 /// One batch's fold: first what it needs, then each event, then what changed. It uses nothing but its events and its own
 /// rows: no clock, no randomness, no table of another making.
 pub trait Fold: Default + Send {
     /// Its name, version and tables.
     const VIEW: &'static View;
-    /// The types of event that it folds; others are passed over unread.
+    /// The types of event that it folds; others are passed over unread. All of a stream's kind, where a row bears its version.
     const TYPES: &'static [&'static str];
     /// The shapes of its tables.
     const TABLES: &'static [&'static Table];
@@ -24,13 +24,13 @@ pub trait Fold: Default + Send {
     fn need(&mut self, event: &Event, recorded: &Recorded);
 
     /// Fetches them.
-    fn load(&mut self, db: &mut SqliteConnection, generation: i64) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+    fn load(&mut self, db: &mut Generation<'_>) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
     /// Folds one event.
     fn apply(&mut self, event: &Event, recorded: &Recorded);
 
     /// Writes what changed.
-    fn store(&self, db: &mut SqliteConnection, generation: i64) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+    fn store(&self, db: &mut Generation<'_>) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
 
 /// A projection, as the worker sees it.
@@ -39,10 +39,10 @@ pub trait Projection: Send + Sync {
     fn view(&self) -> &'static View;
 
     /// The statements that make its tables.
-    fn tables(&self) -> Vec<String>;
+    fn tables(&self) -> Vec<Definition>;
 
     /// Folds a batch into the tables of a generation, within the worker's transaction.
-    fn fold<'a>(&'a self, db: &'a mut SqliteConnection, generation: i64, batch: &'a [Recorded]) -> BoxFuture<'a, Result<(), FoldError>>;
+    fn fold<'a>(&'a self, db: &'a mut Transaction, generation: i64, batch: &'a [Recorded]) -> BoxFuture<'a, Result<(), FoldError>>;
 }
 
 /// Why a batch could not be folded.
@@ -75,11 +75,11 @@ impl<F: Fold> Projection for Of<F> {
         F::VIEW
     }
 
-    fn tables(&self) -> Vec<String> {
+    fn tables(&self) -> Vec<Definition> {
         F::TABLES.iter().map(|table| table.definition()).collect()
     }
 
-    fn fold<'a>(&'a self, db: &'a mut SqliteConnection, generation: i64, batch: &'a [Recorded]) -> BoxFuture<'a, Result<(), FoldError>> {
+    fn fold<'a>(&'a self, db: &'a mut Transaction, generation: i64, batch: &'a [Recorded]) -> BoxFuture<'a, Result<(), FoldError>> {
         async move {
             let mut events = vec![];
             for recorded in batch.iter().filter(|recorded| F::TYPES.contains(&recorded.event_type.as_str())) {
@@ -91,10 +91,32 @@ impl<F: Fold> Projection for Of<F> {
             }
             let mut fold = F::default();
             events.iter().for_each(|(event, recorded)| fold.need(event, recorded));
-            fold.load(db, generation).await?;
+            let mut db = Generation { db, view: F::VIEW, number: generation };
+            fold.load(&mut db).await?;
             events.iter().for_each(|(event, recorded)| fold.apply(event, recorded));
-            Ok(fold.store(db, generation).await?)
+            Ok(fold.store(&mut db).await?)
         }
         .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use events::{PizzaEvent, PizzeriaEvent, ReactionEvent, UserEvent, Vocabulary};
+
+    use super::*;
+    use crate::{likes::Reactions, pizzas::Pizzas, pizzerias::Pizzerias, users::Users};
+
+    /// Else the version of a row would be behind its stream's for ever, and what a client has seen never the newest.
+    #[test]
+    fn where_a_row_bears_its_streams_version_every_event_of_it_is_folded() {
+        fn folds_all<F: Fold, E: Vocabulary>() {
+            let missing: Vec<_> = E::TYPES.iter().map(|event| event.name).filter(|name| !F::TYPES.contains(name)).collect();
+            assert_eq!(missing, [""; 0], "{}", F::VIEW.name);
+        }
+        folds_all::<Users, UserEvent>();
+        folds_all::<Pizzerias, PizzeriaEvent>();
+        folds_all::<Pizzas, PizzaEvent>();
+        folds_all::<Reactions, ReactionEvent>();
     }
 }

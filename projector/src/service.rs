@@ -1,9 +1,14 @@
 //! `projector` as a program of its own.
 
 use clap::Parser;
-use event_log::EventLog;
+use event_log::{EventLog, KeyStore, Keys, LogStore};
 use read_store::ReadStore;
-use service_kit::{config::Stores, shutdown::on_signals, telemetry::Telemetry};
+use service_kit::{
+    config::{ConfigError, Stores, or_close},
+    secrets::Secrets,
+    shutdown::on_signals,
+    telemetry::Telemetry,
+};
 
 /// Folds events into the read store.
 #[derive(Parser, Clone, Debug)]
@@ -23,17 +28,29 @@ impl Config {
     pub async fn serve(self) -> anyhow::Result<()> {
         self.telemetry.start()?;
         let shutdown = on_signals()?;
-        let log = self.stores.log().open(EventLog::open(&self.stores.log().url)).await?;
-        let store = self.stores.read().open(ReadStore::open(&self.stores.read().url)).await?;
+        let Some((log, store)) = shutdown.run_until_cancelled(open(&self.stores)).await.transpose()? else { return Ok(()) };
         tracing::info!("projector folds");
         let follow = tokio::spawn({
             let log = log.clone();
             async move { log.follow().await }
         });
-        crate::run(log.clone(), store.clone(), shutdown).await?;
+        let folded = crate::run(log.clone(), store.clone(), shutdown).await;
         follow.abort();
         log.close().await;
         store.close().await;
-        Ok(())
+        Ok(folded?)
     }
+}
+
+/// Opens the log, the keys to what is sealed in it, and the read store.
+async fn open(stores: &Stores) -> Result<(EventLog, ReadStore), ConfigError> {
+    let (place, keys_place, read_place) = (stores.log()?, stores.keys()?, stores.read()?);
+    let log = place.open(LogStore::open).await?;
+    let keys = or_close(keys_place.open(KeyStore::open).await, log.close()).await?;
+    let is_new = place.answered(log.is_empty().await);
+    let ring = is_new.and_then(|is_new| Secrets::new(&stores.data_dir, is_new).key_encryption_keys());
+    let ring = or_close(ring, async { tokio::join!(log.close(), keys.close()) }).await?;
+    let log = place.answered(EventLog::start(log, Keys::new(keys, &ring)).await)?;
+    let store = or_close(read_place.open(ReadStore::open).await, log.close()).await?;
+    Ok((log, store))
 }

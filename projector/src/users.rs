@@ -1,15 +1,14 @@
 //! Accounts.
 
 use chrono::{DateTime, Utc};
-use event_log::Recorded;
+use event_log::{Recorded, Version};
 use events::{Event, Pii, SuperuserEvent, UserEvent, UserId, users::Visibility};
 use read_store::{View, views};
 use serde::{Deserialize, Serialize};
-use sqlx::SqliteConnection;
 
 use crate::{
     projection::Fold,
-    table::{Row, Rows, Table, flag, id, text, time},
+    table::{Generation, Row, Rows, Table, flag, id, number, text, time},
 };
 
 /// An account. The one table where personal values of users stand.
@@ -29,6 +28,28 @@ pub struct UserRow {
     is_active: bool,
     #[serde(with = "service_kit::time")]
     joined_at: DateTime<Utc>,
+    version: Version,
+}
+
+impl UserRow {
+    fn new(user_id: UserId, username: &str, details: [&Option<Pii<String>>; 3], recorded: &Recorded) -> Self {
+        let [email, first_name, last_name] = details.map(|detail| clear(detail.as_ref()));
+        Self {
+            user_id,
+            username: username.into(),
+            username_key: events::users::fold(username),
+            email,
+            first_name,
+            last_name,
+            meetup_visibility_default: Visibility::Private,
+            mail_on_mention: true,
+            mail_on_meetup: false,
+            is_staff: false,
+            is_active: true,
+            joined_at: recorded.recorded_at,
+            version: recorded.version,
+        }
+    }
 }
 
 /// The key of accounts and superusers.
@@ -52,6 +73,7 @@ static USERS: Table = Table {
         flag("is_staff"),
         flag("is_active"),
         time("joined_at"),
+        number("version"),
     ],
     key: 1,
     owner: None,
@@ -95,6 +117,7 @@ impl Fold for Users {
     const VIEW: &'static View = &views::USERS;
     const TYPES: &'static [&'static str] = &[
         "UserSignedUp",
+        "PasswordChanged",
         "ProfileChanged",
         "UserSuspended",
         "UserReinstated",
@@ -116,9 +139,9 @@ impl Fold for Users {
         }
     }
 
-    async fn load(&mut self, db: &mut SqliteConnection, generation: i64) -> Result<(), sqlx::Error> {
-        self.users.load(db, Self::VIEW, generation).await?;
-        self.superusers.load(db, Self::VIEW, generation).await
+    async fn load(&mut self, db: &mut Generation<'_>) -> Result<(), sqlx::Error> {
+        self.users.load(db).await?;
+        self.superusers.load(db).await
     }
 
     fn apply(&mut self, event: &Event, recorded: &Recorded) {
@@ -132,9 +155,9 @@ impl Fold for Users {
         }
     }
 
-    async fn store(&self, db: &mut SqliteConnection, generation: i64) -> Result<(), sqlx::Error> {
-        self.users.store(db, Self::VIEW, generation).await?;
-        self.superusers.store(db, Self::VIEW, generation).await
+    async fn store(&self, db: &mut Generation<'_>) -> Result<(), sqlx::Error> {
+        self.users.store(db).await?;
+        self.superusers.store(db).await
     }
 }
 
@@ -144,21 +167,9 @@ impl Users {
         match event {
             UserEvent::UserSignedUp { user_id, username, email, first_name, last_name, .. } => {
                 // Of the erased there is nothing to show; that they are gone comes later in this partition.
-                let Some(username) = username.clear() else { return };
-                self.users.put(UserRow {
-                    user_id: *user_id,
-                    username: username.clone(),
-                    username_key: events::users::fold(username),
-                    email: clear(email.as_ref()),
-                    first_name: clear(first_name.as_ref()),
-                    last_name: clear(last_name.as_ref()),
-                    meetup_visibility_default: Visibility::Private,
-                    mail_on_mention: true,
-                    mail_on_meetup: false,
-                    is_staff: false,
-                    is_active: true,
-                    joined_at: recorded.recorded_at,
-                });
+                if let Some(username) = username.clear() {
+                    self.users.put(UserRow::new(*user_id, username, [email, first_name, last_name], recorded));
+                }
             }
             UserEvent::PasswordChanged { .. } => {}
             UserEvent::ProfileChanged { email, first_name, last_name, settings } => self.users.change(&key, |row| {
@@ -181,6 +192,7 @@ impl Users {
                 self.users.remove(&key);
             }
         }
+        self.users.change(&key, |row| row.version = recorded.version);
     }
 }
 

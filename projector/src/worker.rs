@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use database::Fault;
 use event_log::{EventLog, Partition, Position, Recorded};
 use read_store::{ReadStore, checkpoints::advance};
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,9 @@ use crate::{FoldError, Projection};
 const BATCH: usize = 500;
 /// How long something that failed is left alone.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long a worker without work believes that what it has folded is there. Folds are not flushed one by one: a database server that
+/// crashes loses the last ones, and nobody tells.
+const BELIEVED: Duration = Duration::from_secs(2);
 
 /// What a step came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +40,8 @@ pub struct Worker {
     store: ReadStore,
     partition: Partition,
     tracks: Vec<Track>,
+    /// It has been said that a store is away.
+    told: bool,
 }
 
 /// How one projection gets on.
@@ -48,6 +54,18 @@ struct Track {
     failed_at: Option<Instant>,
 }
 
+/// A store does not answer; nothing else can be done meanwhile.
+struct Away {
+    store: &'static str,
+    error: sqlx::Error,
+}
+
+impl Away {
+    const fn read_store(error: sqlx::Error) -> Self {
+        Self { store: "read store", error }
+    }
+}
+
 /// Runs a worker until `shutdown`.
 pub async fn run(mut worker: Worker, shutdown: CancellationToken) {
     let mut heads = worker.log.heads();
@@ -55,18 +73,12 @@ pub async fn run(mut worker: Worker, shutdown: CancellationToken) {
         heads.mark_unchanged();
         let wait = match worker.step().await {
             Step::Folded => continue,
-            Step::Idle => None,
-            Step::Blocked => Some(RETRY),
-        };
-        let retry = async {
-            match wait {
-                Some(wait) => tokio::time::sleep(wait).await,
-                None => std::future::pending().await,
-            }
+            Step::Idle => BELIEVED,
+            Step::Blocked => RETRY,
         };
         tokio::select! {
             () = shutdown.cancelled() => {}
-            () = retry => {}
+            () = tokio::time::sleep(wait) => worker.doubt(),
             changed = heads.changed() => if changed.is_err() { return },
         }
     }
@@ -82,50 +94,61 @@ impl Worker {
             position: None,
             failed_at: None,
         };
-        Self { log, store, partition, tracks: projections.iter().map(track).collect() }
+        Self { log, store, partition, tracks: projections.iter().map(track).collect(), told: false }
     }
 
     /// Folds one batch: of the projections that are furthest behind, together.
     pub async fn step(&mut self) -> Step {
-        if let Err(error) = self.look_up().await {
-            tracing::warn!(partition = self.partition.number(), %error, "a worker waits for the read store");
-            return Step::Blocked;
+        match self.try_step().await {
+            Ok(step) => {
+                self.told = false;
+                step
+            }
+            Err(Away { store, error }) => {
+                if !self.told {
+                    tracing::warn!(partition = self.partition.number(), %error, "a worker waits for the {store}");
+                    self.told = true;
+                }
+                Step::Blocked
+            }
         }
+    }
+
+    async fn try_step(&mut self) -> Result<Step, Away> {
+        self.look_up().await.map_err(Away::read_store)?;
         let head = self.log.heads().borrow()[self.partition.index()];
         let waiting = |track: &Track| track.failed_at.is_some_and(|at| at.elapsed() < RETRY);
         let behind = |track: &&Track| !waiting(track) && track.position.unwrap_or(0) < head;
         let Some(from) = self.tracks.iter().filter(behind).filter_map(|track| track.position).min() else {
-            return if self.tracks.iter().any(waiting) { Step::Blocked } else { Step::Idle };
+            return Ok(if self.tracks.iter().any(waiting) { Step::Blocked } else { Step::Idle });
         };
         // Those that are ahead are met, not overtaken: from there on all go together.
         let meet = self.tracks.iter().filter_map(|track| track.position).filter(|position| *position > from).min();
         let limit = meet.map_or(BATCH, |meet| BATCH.min((meet - from) as usize));
-        let batch = match self.log.read(self.partition, from, limit).await {
-            Ok(batch) if batch.is_empty() => return Step::Idle,
-            Ok(batch) => batch,
-            Err(error) => {
-                tracing::warn!(partition = self.partition.number(), %error, "a worker waits for the log");
-                return Step::Blocked;
-            }
-        };
+        let batch = self.log.read(self.partition, from, limit).await.map_err(|error| Away { store: "log", error })?;
+        if batch.is_empty() {
+            return Ok(Step::Idle);
+        }
         let group: Vec<_> =
             (0..self.tracks.len()).filter(|i| self.tracks[*i].position == Some(from) && !waiting(&self.tracks[*i])).collect();
-        if self.fold(&group, from, &batch).await {
-            return Step::Folded;
+        if self.fold(&group, from, &batch).await? {
+            return Ok(Step::Folded);
         }
         let mut folded = false;
         for alone in group {
-            folded |= self.fold(&[alone], from, &batch).await;
+            folded |= self.fold(&[alone], from, &batch).await?;
         }
         // Those that are ahead of what failed have something to do all the same.
-        if folded || self.tracks.iter().any(|track| behind(&track)) { Step::Folded } else { Step::Blocked }
+        Ok(if folded || self.tracks.iter().any(|track| behind(&track)) { Step::Folded } else { Step::Blocked })
     }
 
     /// Folds a batch into some projections, all or none. A failure of one that is alone is told and remembered.
-    async fn fold(&mut self, group: &[usize], from: Position, batch: &[Recorded]) -> bool {
+    async fn fold(&mut self, group: &[usize], from: Position, batch: &[Recorded]) -> Result<bool, Away> {
         let to = from + batch.len() as Position;
         let tracks: Vec<_> = group.iter().map(|i| self.tracks[*i].clone()).collect();
         let generations: Vec<_> = tracks.iter().map(|track| (track.projection.view().name, track.generation)).collect();
+        // Until it is known how this ends.
+        group.iter().for_each(|i| self.tracks[*i].position = None);
         match self.write(&tracks, &generations, (from, to), batch).await {
             Ok(moved) => {
                 if moved {
@@ -135,21 +158,23 @@ impl Worker {
                     self.tracks[*i].position = moved.then_some(to);
                     self.tracks[*i].failed_at = None;
                 }
-                true
+                Ok(true)
             }
             // What comes before an event that cannot be read is folded all the same.
             Err(FoldError::Unreadable { position, .. }) if group.len() == 1 && position > from + 1 => {
                 Box::pin(self.fold(group, from, &batch[..(position - from - 1) as usize])).await
             }
+            Err(FoldError::Database(error)) if Fault::of(&error) == Fault::Away => Err(Away::read_store(error)),
+            // There is more to do: the same, at once.
+            Err(FoldError::Database(error)) if Fault::of(&error) == Fault::Clash => Ok(true),
             Err(error) => {
                 if let [alone] = group {
                     let (partition, projection) = (self.partition.number(), generations[0].0);
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
                     tracing::error!(partition, projection, %error, cause, "a projection stands still");
                     self.tracks[*alone].failed_at = Some(Instant::now());
-                    self.tracks[*alone].position = None;
                 }
-                false
+                Ok(false)
             }
         }
     }
@@ -161,7 +186,7 @@ impl Worker {
         (from, to): (Position, Position),
         batch: &[Recorded],
     ) -> Result<bool, FoldError> {
-        let mut tx = self.store.database.begin().await?;
+        let mut tx = self.store.begin().await?;
         if !advance(&mut tx, generations, self.partition, from, to).await? {
             return Ok(false);
         }
@@ -170,6 +195,11 @@ impl Worker {
         }
         tx.commit().await?;
         Ok(true)
+    }
+
+    /// Has all positions looked up again.
+    fn doubt(&mut self) {
+        self.tracks.iter_mut().for_each(|track| track.position = None);
     }
 
     /// Positions that are not known are read: at the start, and after another worker was faster.

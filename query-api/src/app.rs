@@ -6,6 +6,7 @@ use axum::{
     extract::{FromRef, FromRequestParts},
     http::{HeaderMap, request::Parts},
 };
+use database::Pool;
 use read_store::{EPOCH, Live, PARTITIONS, ReadError, ReadStore, View};
 use service_kit::{
     Problem, Slug,
@@ -13,7 +14,6 @@ use service_kit::{
     identity::{Caller, Identity},
     token::tokens,
 };
-use sqlx::SqlitePool;
 use uuid::Uuid;
 
 use crate::pizzas::Shelf;
@@ -98,7 +98,7 @@ pub struct RowsOf {
     /// The generations.
     pub live: Arc<Live>,
     /// The rows.
-    pub db: SqlitePool,
+    pub db: Pool,
 }
 
 fn not_there(error: ReadError) -> Problem {

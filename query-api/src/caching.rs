@@ -1,19 +1,37 @@
 //! What clients and caches in between may keep, and asking again whether it is still so (RFC 9110, section 13; RFC 9111).
 
 use axum::{
+    Json,
     body::{Body, to_bytes},
     extract::Request,
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use serde::Serialize;
 use service_kit::Problem;
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 /// What an answer depends on beside its address.
 const VARY: HeaderValue = HeaderValue::from_static("Accept, Accept-Encoding, Authorization, Cookie");
 const PUBLIC: HeaderValue = HeaderValue::from_static("public, max-age=0, must-revalidate");
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, max-age=0, must-revalidate");
+
+/// A single thing, and the version of its stream. Its entity tag begins with the version, so that a client may send it with a
+/// change (`If-Match`) of what it has seen.
+#[derive(Debug)]
+pub struct Versioned<T>(pub i64, pub T);
+
+#[derive(Clone, Copy)]
+struct Version(i64);
+
+impl<T: Serialize> IntoResponse for Versioned<T> {
+    fn into_response(self) -> Response {
+        let mut response = Json(self.1).into_response();
+        response.extensions_mut().insert(Version(self.0));
+        response
+    }
+}
 
 /// Gives every answer an entity tag, and answers 304 when the client has that one. What must not be stored is left alone.
 pub async fn entity_tags(request: Request, next: Next) -> Response {
@@ -29,7 +47,10 @@ pub async fn entity_tags(request: Request, next: Next) -> Response {
         Ok(body) => body,
         Err(error) => return Problem::internal(error).into_response(),
     };
-    let tag = format!("\"{:032x}\"", xxh3_128(&body));
+    let tag = match parts.extensions.get() {
+        Some(Version(version)) => format!("\"{version}.{:016x}\"", xxh3_64(&body)),
+        None => format!("\"{:032x}\"", xxh3_128(&body)),
+    };
     keep(&mut parts.headers, &tag, personal);
     if known.is_some_and(|known| names(&known, &tag)) {
         let mut unchanged = StatusCode::NOT_MODIFIED.into_response();
@@ -40,7 +61,7 @@ pub async fn entity_tags(request: Request, next: Next) -> Response {
 }
 
 fn keep(headers: &mut HeaderMap, tag: &str, personal: bool) {
-    headers.insert(header::ETAG, HeaderValue::from_str(tag).expect("hexadecimal digits"));
+    headers.insert(header::ETAG, HeaderValue::from_str(tag).expect("digits and a dot"));
     headers.insert(header::VARY, VARY);
     headers.insert(header::CACHE_CONTROL, if personal { PRIVATE } else { PUBLIC });
 }

@@ -2,6 +2,7 @@
 
 use axum::{Json, Router, extract::State, routing::get};
 use chrono::{DateTime, Utc};
+use database::on;
 use read_store::{
     View,
     views::{PIZZAS, PIZZERIAS, REACTIONS, USERS},
@@ -17,6 +18,7 @@ use uuid::Uuid;
 
 use crate::{
     app::{App, Reader},
+    caching::Versioned,
     users::is_staff,
 };
 
@@ -39,6 +41,7 @@ struct LikeRow {
     pizzeria_id: Uuid,
     reaction: String,
     at: DateTime<Utc>,
+    version: i64,
 }
 
 #[derive(Serialize)]
@@ -82,7 +85,7 @@ macro_rules! likes {
 
 macro_rules! select_likes {
     ($($rest:tt)*) => {
-        likes!("r.like_id, r.user_id, r.pizza_id, r.pizzeria_id, r.reaction, r.at", $($rest)*)
+        likes!("r.like_id, r.user_id, r.pizza_id, r.pizzeria_id, r.reaction, r.at, r.version", $($rest)*)
     };
 }
 
@@ -104,7 +107,7 @@ macro_rules! page {
         (
             select_likes!(filtered!($($by)*), "order by r.at desc, r.pizza_id, r.user_id limit $4 offset $5"),
             // Counts exactly up to 10,000; past that a page does not say.
-            concat!("select count(*) from (", likes!("1", filtered!($($by)*), "limit 10001"), ")"),
+            concat!("select count(*) from (", likes!("1", filtered!($($by)*), "limit 10001"), ") counted"),
         )
     };
 }
@@ -128,26 +131,31 @@ async fn list(State(app): State<App>, reader: Reader, Listing { filter, paging }
         (None, Some(_)) => page!(by pizza),
         (None, None) => page!(all),
     };
-    let count = sqlx::query_scalar(rows.live.sql(count)).bind(user_id).bind(pizza_id).bind(pizzeria_id).fetch_one(&rows.db).await?;
-    let list = sqlx::query_as(rows.live.sql(list)).bind(user_id).bind(pizza_id).bind(pizzeria_id);
-    let found: Vec<LikeRow> = list.bind(paging.limit).bind(paging.offset).fetch_all(&rows.db).await?;
+    let (count, list) = (rows.live.sql(count), rows.live.sql(list));
+    let (count, found): (_, Vec<LikeRow>) = on!(&rows.db, |db| {
+        let count = sqlx::query_scalar(count).bind(user_id).bind(pizza_id).bind(pizzeria_id).fetch_one(db).await?;
+        let list = sqlx::query_as(list).bind(user_id).bind(pizza_id).bind(pizzeria_id).bind(paging.limit).bind(paging.offset);
+        (count, list.fetch_all(db).await?)
+    });
     let results = found.into_iter().map(|row| row.shown(&app)).collect();
     Ok(Json(Page::new(results, count, &paging, &app.public_url)))
 }
 
-async fn one(State(app): State<App>, reader: Reader, Id(like_id): Id) -> Result<Json<Like>, Problem> {
+async fn one(State(app): State<App>, reader: Reader, Id(like_id): Id) -> Result<Versioned<Like>, Problem> {
     own(&app, &reader, BY_ID, like_id).await
 }
 
-async fn of_pizza(State(app): State<App>, reader: Reader, Id(pizza_id): Id) -> Result<Json<Like>, Problem> {
+async fn of_pizza(State(app): State<App>, reader: Reader, Id(pizza_id): Id) -> Result<Versioned<Like>, Problem> {
     own(&app, &reader, OF_PIZZA, pizza_id).await
 }
 
-async fn own(app: &App, reader: &Reader, statement: &'static str, id: Uuid) -> Result<Json<Like>, Problem> {
+async fn own(app: &App, reader: &Reader, statement: &'static str, id: Uuid) -> Result<Versioned<Like>, Problem> {
     let viewer = reader.required()?;
     let rows = reader.rows(app, &VIEWS).await?;
-    let found: Option<LikeRow> = sqlx::query_as(rows.live.sql(statement)).bind(viewer).bind(id).fetch_optional(&rows.db).await?;
-    Ok(Json(found.ok_or_else(Problem::not_found)?.shown(app)))
+    let sql = rows.live.sql(statement);
+    let found: Option<LikeRow> = on!(&rows.db, |db| sqlx::query_as(sql).bind(viewer).bind(id).fetch_optional(db).await?);
+    let row = found.ok_or_else(Problem::not_found)?;
+    Ok(Versioned(row.version, row.shown(app)))
 }
 
 impl LikeRow {

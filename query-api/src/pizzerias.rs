@@ -2,6 +2,7 @@
 
 use axum::{Json, Router, extract::State, routing::get};
 use chrono::{DateTime, Utc};
+use database::on;
 use read_store::views::{PIZZAS, PIZZERIAS, REACTIONS};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -14,7 +15,10 @@ use service_kit::{
 };
 use uuid::Uuid;
 
-use crate::app::{App, Reader};
+use crate::{
+    app::{App, Reader},
+    caching::Versioned,
+};
 
 /// The slice's routes.
 pub fn routes() -> Router<App> {
@@ -69,6 +73,7 @@ struct PizzeriaRow {
     closed: bool,
     pizza_count: i64,
     like_count: i64,
+    version: i64,
 }
 
 #[derive(Serialize)]
@@ -88,7 +93,7 @@ struct Pizzeria {
 macro_rules! select_pizzerias {
     ($($rest:tt)*) => {
         concat!(
-            "select z.pizzeria_id, z.owner_id, z.name, z.address, z.phone, z.opened_at, z.closed,
+            "select z.pizzeria_id, z.owner_id, z.name, z.address, z.phone, z.opened_at, z.closed, z.version,
                 (select count(*) from {pizzas} p where p.pizzeria_id = z.pizzeria_id and p.approved and not p.deleted) as pizza_count,
                 coalesce((select c.likes from {place_counters} c where c.pizzeria_id = z.pizzeria_id), 0) as like_count
             from {pizzerias} z ",
@@ -131,19 +136,20 @@ const fn list_statement(by_owner: bool, order: Order) -> &'static str {
 /// Counts exactly up to 10,000; past that a page does not say.
 const fn count_statement(by_owner: bool) -> &'static str {
     if by_owner {
-        concat!("select count(*) from (select 1 from {pizzerias} z ", filtered!(by owner), "limit 10001)")
+        concat!("select count(*) from (select 1 from {pizzerias} z ", filtered!(by owner), "limit 10001) counted")
     } else {
-        concat!("select count(*) from (select 1 from {pizzerias} z ", filtered!(all), "limit 10001)")
+        concat!("select count(*) from (select 1 from {pizzerias} z ", filtered!(all), "limit 10001) counted")
     }
 }
 
-async fn one(State(app): State<App>, reader: Reader, Id(pizzeria_id): Id) -> Result<Json<Pizzeria>, Problem> {
+async fn one(State(app): State<App>, reader: Reader, Id(pizzeria_id): Id) -> Result<Versioned<Pizzeria>, Problem> {
     let rows = reader.rows(&app, &[&PIZZERIAS, &PIZZAS, &REACTIONS]).await?;
-    let found: Option<PizzeriaRow> = sqlx::query_as(rows.live.sql(ONE)).bind(pizzeria_id).fetch_optional(&rows.db).await?;
+    let sql = rows.live.sql(ONE);
+    let found: Option<PizzeriaRow> = on!(&rows.db, |db| sqlx::query_as(sql).bind(pizzeria_id).fetch_optional(db).await?);
     match found {
         None => Err(Problem::not_found()),
         Some(row) if row.closed => Err(Problem::new(Slug::Gone, "This pizzeria is closed.")),
-        Some(row) => Ok(Json(row.shown(&app))),
+        Some(row) => Ok(Versioned(row.version, row.shown(&app))),
     }
 }
 
@@ -155,11 +161,13 @@ async fn list(
     let rows = reader.rows(&app, &[&PIZZERIAS, &PIZZAS, &REACTIONS]).await?;
     let by_owner = filter.owner_id.is_some();
     let (from, to) = filter.name_startswith.map(|prefix| (prefix.from, prefix.to)).unzip();
-    let count = sqlx::query_scalar(rows.live.sql(count_statement(by_owner))).bind(filter.owner_id).bind(&from).bind(&to);
-    let count = count.fetch_one(&rows.db).await?;
-    let list = sqlx::query_as(rows.live.sql(list_statement(by_owner, filter.order.unwrap_or(Order::Rank))));
-    let list = list.bind(filter.owner_id).bind(&from).bind(&to).bind(paging.limit).bind(paging.offset);
-    let found: Vec<PizzeriaRow> = list.fetch_all(&rows.db).await?;
+    let count = rows.live.sql(count_statement(by_owner));
+    let list = rows.live.sql(list_statement(by_owner, filter.order.unwrap_or(Order::Rank)));
+    let (count, found): (_, Vec<PizzeriaRow>) = on!(&rows.db, |db| {
+        let count = sqlx::query_scalar(count).bind(filter.owner_id).bind(&from).bind(&to).fetch_one(db).await?;
+        let list = sqlx::query_as(list).bind(filter.owner_id).bind(&from).bind(&to).bind(paging.limit).bind(paging.offset);
+        (count, list.fetch_all(db).await?)
+    });
     let results = found.into_iter().map(|row| row.shown(&app)).collect();
     Ok(Json(Page::new(results, count, &paging, &app.public_url)))
 }
@@ -175,13 +183,12 @@ pub async fn require_open(app: &App, reader: &Reader, pizzeria_id: Uuid) -> Resu
 /// How many like the pizzas of a place; who they are is nobody's business.
 async fn likes(State(app): State<App>, reader: Reader, Id(pizzeria_id): Id) -> Result<Json<Value>, Problem> {
     let rows = reader.rows(&app, &[&PIZZERIAS, &REACTIONS]).await?;
-    match sqlx::query_as(rows.live.sql(LIKES)).bind(pizzeria_id).fetch_optional(&rows.db).await? {
+    let sql = rows.live.sql(LIKES);
+    let found: Option<(bool, i64)> = on!(&rows.db, |db| sqlx::query_as(sql).bind(pizzeria_id).fetch_optional(db).await?);
+    match found {
         None => Err(Problem::not_found()),
         Some((true, _)) => Err(Problem::new(Slug::Gone, "This pizzeria is closed.")),
-        Some((false, count)) => {
-            let count: i64 = count;
-            Ok(Json(json!({ "count": count })))
-        }
+        Some((false, count)) => Ok(Json(json!({ "count": count }))),
     }
 }
 

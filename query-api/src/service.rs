@@ -3,8 +3,8 @@
 use clap::Parser;
 use read_store::ReadStore;
 use service_kit::{
-    config::{Listen, Stores},
-    identity::Identity,
+    config::{ConfigError, Listen, PublicUrl, Stores, or_close},
+    identity::{Identity, IdentityStore},
     secrets::Secrets,
     shutdown::on_signals,
     telemetry::Telemetry,
@@ -34,13 +34,23 @@ impl Config {
         let shutdown = on_signals()?;
         let listener = self.listen.bind(8082).await?;
         let public_url = self.listen.public_url(listener.local_addr()?)?;
-        let secrets = Secrets::load(&self.stores.data_dir, self.stores.identity().is_new())?;
-        let store = self.stores.read().open(ReadStore::open(&self.stores.read().url)).await?;
-        let identity = self.stores.identity().open(Identity::open(&self.stores.identity().url, &secrets, &public_url)).await?;
+        let opening = open(&self.stores, &public_url);
+        let Some(app) = shutdown.run_until_cancelled(opening).await.transpose()? else { return Ok(()) };
         tracing::info!(address = %listener.local_addr()?, "query-api listens");
-        run(App::new(store.clone(), identity.clone(), public_url), listener, shutdown).await?;
-        identity.close().await;
-        store.close().await;
-        Ok(())
+        let served = run(app.clone(), listener, shutdown).await;
+        app.identity.close().await;
+        app.store.close().await;
+        Ok(served?)
     }
+}
+
+/// Opens the read store and the identity store. The keys to cookies are made as long as nobody has a cookie.
+async fn open(stores: &Stores, public_url: &PublicUrl) -> Result<App, ConfigError> {
+    let (place, identity_place) = (stores.read()?, stores.identity()?);
+    let store = place.open(ReadStore::open).await?;
+    let identity = or_close(identity_place.open(IdentityStore::open).await, store.close()).await?;
+    let is_new = identity_place.answered(identity.is_empty().await);
+    let cookie_keys = is_new.and_then(|is_new| Secrets::new(&stores.data_dir, is_new).cookie_keys());
+    let cookie_keys = or_close(cookie_keys, async { tokio::join!(store.close(), identity.close()) }).await?;
+    Ok(App::new(store, Identity::new(identity, &cookie_keys, public_url), public_url.clone()))
 }

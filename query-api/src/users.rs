@@ -7,6 +7,7 @@ use axum::{
     routing::get,
 };
 use chrono::{DateTime, SecondsFormat, Utc};
+use database::on;
 use read_store::views::{REACTIONS, USERS};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -19,7 +20,10 @@ use service_kit::{
 };
 use uuid::Uuid;
 
-use crate::app::{App, Reader, RowsOf};
+use crate::{
+    app::{App, Reader, RowsOf},
+    caching::Versioned,
+};
 
 /// The slice's routes.
 pub fn routes() -> Router<App> {
@@ -56,6 +60,7 @@ struct UserRow {
     is_active: bool,
     is_superuser: bool,
     joined_at: DateTime<Utc>,
+    version: i64,
 }
 
 /// What an account's owner and staff are shown.
@@ -87,7 +92,7 @@ macro_rules! select_users {
     ($rest:literal) => {
         concat!(
             "select u.user_id, u.username, u.email, u.first_name, u.last_name, u.meetup_visibility_default, u.mail_on_mention,
-                u.mail_on_meetup, u.is_staff, u.is_active, u.joined_at,
+                u.mail_on_meetup, u.is_staff, u.is_active, u.joined_at, u.version,
                 exists (select 1 from {superusers} s where s.user_id = u.user_id) as is_superuser
             from {users} u ",
             $rest
@@ -97,7 +102,7 @@ macro_rules! select_users {
 
 const BY_ID: &str = select_users!("where u.user_id = $1");
 /// A name that was given back and taken again may be there twice for a moment: the newer one has it.
-const BY_NAME: &str = select_users!("where u.username_key = $1 order by u.joined_at desc limit 1");
+const BY_NAME: &str = select_users!("where u.username_key = $1 order by u.joined_at desc, u.user_id limit 1");
 
 const LIST: &str = select_users!(
     "where ($1 is null or u.username_key >= $1 and u.username_key < $2) and ($3 is null or u.is_staff = $3)
@@ -105,7 +110,7 @@ const LIST: &str = select_users!(
 );
 /// Counts exactly up to 10,000; past that a page does not say.
 const COUNT: &str = "select count(*) from (select 1 from {users} u
-        where ($1 is null or u.username_key >= $1 and u.username_key < $2) and ($3 is null or u.is_staff = $3) limit 10001)";
+        where ($1 is null or u.username_key >= $1 and u.username_key < $2) and ($3 is null or u.is_staff = $3) limit 10001) counted";
 
 async fn list(
     State(app): State<App>,
@@ -120,9 +125,12 @@ async fn list(
     let prefix = filter.username_startswith.map(|prefix| Prefix::from(events::users::fold(&prefix.from)));
     let (from, to) = prefix.map(|prefix| (prefix.from, prefix.to)).unzip();
     let staff = filter.is_staff.map(|Flag(flag)| flag);
-    let count = sqlx::query_scalar(rows.live.sql(COUNT)).bind(&from).bind(&to).bind(staff).fetch_one(&rows.db).await?;
-    let list = sqlx::query_as(rows.live.sql(LIST)).bind(&from).bind(&to).bind(staff).bind(paging.limit).bind(paging.offset);
-    let found: Vec<UserRow> = list.fetch_all(&rows.db).await?;
+    let (count, list) = (rows.live.sql(COUNT), rows.live.sql(LIST));
+    let (count, found): (_, Vec<UserRow>) = on!(&rows.db, |db| {
+        let count = sqlx::query_scalar(count).bind(&from).bind(&to).bind(staff).fetch_one(db).await?;
+        let list = sqlx::query_as(list).bind(&from).bind(&to).bind(staff).bind(paging.limit).bind(paging.offset);
+        (count, list.fetch_all(db).await?)
+    });
     let results = found.into_iter().map(|row| row.into_self(&app)).collect();
     Ok(Json(Page::new(results, count, &paging, &app.public_url)))
 }
@@ -148,41 +156,49 @@ async fn summary(State(app): State<App>, reader: Reader, Id(user_id): Id) -> Res
     }
     let user = by_id(&rows, user_id).await?.ok_or_else(Problem::not_found)?;
     let count = rows.live.sql("select count(*) from {reactions} where user_id = $1 and reaction = 'like'");
-    let like_count: i64 = sqlx::query_scalar(count).bind(user_id).fetch_one(&rows.db).await?;
+    let like_count: i64 = on!(&rows.db, |db| sqlx::query_scalar(count).bind(user_id).fetch_one(db).await?);
     let names: Vec<_> = [user.first_name, user.last_name].into_iter().flatten().collect();
     Ok(Json(json!({ "user_id": user_id, "full_name": names.join(" "), "like_count": like_count })))
 }
 
-async fn me(State(app): State<App>, reader: Reader) -> Result<Response, Problem> {
+async fn me(State(app): State<App>, reader: Reader) -> Result<Versioned<UserSelf>, Problem> {
     let viewer = reader.required()?;
     let rows = reader.rows(&app, &[&USERS]).await?;
     let Some(user) = by_id(&rows, viewer).await? else {
         // A session without its account: the account is not folded yet, for the sessions of the deleted are gone.
         return Err(Problem::new(Slug::Unavailable, "Your account is not there yet; try again, or send the Consistency-Token."));
     };
-    Ok(Json(user.into_self(&app)).into_response())
+    Ok(Versioned(user.version, user.into_self(&app)))
 }
 
 async fn one(State(app): State<App>, reader: Reader, Path(name): Path<String>) -> Result<Response, Problem> {
     let rows = reader.rows(&app, &[&USERS]).await?;
     let found = match name.parse() {
         Ok(user_id) => by_id(&rows, user_id).await?,
-        Err(_) => sqlx::query_as(rows.live.sql(BY_NAME)).bind(events::users::fold(&name)).fetch_optional(&rows.db).await?,
+        Err(_) => by_name(&rows, &name).await?,
     };
-    let user: UserRow = found.ok_or_else(Problem::not_found)?;
+    let user = found.ok_or_else(Problem::not_found)?;
     let whole = match reader.viewer {
         Some(viewer) => viewer == user.user_id || is_staff(&rows, viewer).await?,
         None => false,
     };
+    let version = user.version;
     let user = user.into_self(&app);
     if whole {
-        return Ok(Json(user).into_response());
+        return Ok(Versioned(version, user).into_response());
     }
-    Ok(Json(json!({ "id": user.id, "href": user.href, "username": user.username, "collection": user.collection })).into_response())
+    let UserSelf { id, href, username, collection, .. } = user;
+    Ok(Versioned(version, json!({ "id": id, "href": href, "username": username, "collection": collection })).into_response())
 }
 
 async fn by_id(rows: &RowsOf, user_id: Uuid) -> Result<Option<UserRow>, sqlx::Error> {
-    sqlx::query_as(rows.live.sql(BY_ID)).bind(user_id).fetch_optional(&rows.db).await
+    let sql = rows.live.sql(BY_ID);
+    on!(&rows.db, |db| sqlx::query_as(sql).bind(user_id).fetch_optional(db).await)
+}
+
+async fn by_name(rows: &RowsOf, name: &str) -> Result<Option<UserRow>, sqlx::Error> {
+    let (sql, name) = (rows.live.sql(BY_NAME), events::users::fold(name));
+    on!(&rows.db, |db| sqlx::query_as(sql).bind(name).fetch_optional(db).await)
 }
 
 /// Whether somebody may see everything.
@@ -190,9 +206,11 @@ async fn by_id(rows: &RowsOf, user_id: Uuid) -> Result<Option<UserRow>, sqlx::Er
 /// # Errors
 /// The read store is not available.
 pub async fn is_staff(rows: &RowsOf, user_id: Uuid) -> Result<bool, sqlx::Error> {
-    let sql = "select exists (select 1 from {superusers} where user_id = $1)
-        or exists (select 1 from {users} where user_id = $1 and is_staff and is_active)";
-    sqlx::query_scalar(rows.live.sql(sql)).bind(user_id).fetch_one(&rows.db).await
+    let sql = rows.live.sql(
+        "select exists (select 1 from {superusers} where user_id = $1)
+            or exists (select 1 from {users} where user_id = $1 and is_staff and is_active)",
+    );
+    on!(&rows.db, |db| sqlx::query_scalar(sql).bind(user_id).fetch_one(db).await)
 }
 
 impl UserRow {

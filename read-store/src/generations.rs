@@ -5,9 +5,19 @@ use std::{
     sync::{Arc, RwLock},
 };
 
+use database::{Either, Transaction, on};
 use sqlx::AssertSqlSafe;
 
-use crate::{PARTITIONS, ReadError, ReadStore, View, views};
+use crate::{Partition, ReadError, ReadStore, View, views};
+
+/// The statements that make a table, with its name in braces.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    /// For SQLite.
+    pub sqlite: String,
+    /// For Postgres.
+    pub postgres: String,
+}
 
 /// Which generation of each view is read; taken once for a whole request.
 #[derive(Debug)]
@@ -57,7 +67,8 @@ impl ReadStore {
         let mut generations = BTreeMap::new();
         for view in views::ALL {
             let sql = "select generation from live_generations where projection = $1 and version = $2";
-            let found = sqlx::query_scalar(sql).bind(view.name).bind(view.version).fetch_optional(&self.database.reader).await?;
+            let found =
+                on!(&self.database.reader, |db| { sqlx::query_scalar(sql).bind(view.name).bind(view.version).fetch_optional(db).await? });
             generations.insert(view.name, found.ok_or(ReadError::NotBuilt(view.name))?);
         }
         let live = Arc::new(Live { generations, expanded: RwLock::default() });
@@ -65,31 +76,43 @@ impl ReadStore {
         Ok(live)
     }
 
-    /// The live generation of a view, made from `tables` (statements with `{table}` names) where there is none of its version.
-    /// A number is never used again.
+    /// The live generation of a view, made from `tables` where there is none of its version. A number is never used again.
     ///
     /// # Errors
     /// The database's own.
-    pub async fn ensure(&self, view: &View, tables: &[String]) -> Result<i64, sqlx::Error> {
+    pub async fn ensure(&self, view: &View, tables: &[Definition]) -> Result<i64, sqlx::Error> {
         let mut tx = self.database.begin().await?;
+        if let Either::Postgres(tx) = &mut tx {
+            // Of two processes that start at once one makes the tables, and the other finds them. On SQLite only one writes anyway.
+            // A crash must not take the tables from those who write to them.
+            let alone = "set local synchronous_commit = on; lock table generations in share row exclusive mode";
+            sqlx::raw_sql(alone).execute(&mut **tx).await?;
+        }
         let live = "select generation from live_generations where projection = $1 and version = $2";
-        if let Some(found) = sqlx::query_scalar(live).bind(view.name).bind(view.version).fetch_optional(&mut *tx).await? {
+        let found = on!(&mut tx, |db| sqlx::query_scalar(live).bind(view.name).bind(view.version).fetch_optional(&mut **db).await?);
+        if let Some(found) = found {
             return Ok(found);
         }
-        let next = "select coalesce(max(generation), 0) + 1 from generations where projection = $1";
-        let generation: i64 = sqlx::query_scalar(next).bind(view.name).fetch_one(&mut *tx).await?;
-        for table in tables {
-            sqlx::raw_sql(AssertSqlSafe(expand(table, view, generation))).execute(&mut *tx).await?;
-        }
-        let made = "insert into generations (projection, generation, version) values ($1, $2, $3)";
-        sqlx::query(made).bind(view.name).bind(generation).bind(view.version).execute(&mut *tx).await?;
-        for partition in 0..PARTITIONS {
-            let start = "insert into checkpoints (projection, generation, partition, position) values ($1, $2, $3, 0)";
-            sqlx::query(start).bind(view.name).bind(generation).bind(partition).execute(&mut *tx).await?;
-        }
-        let point = "insert into live_generations (projection, version, generation) values ($1, $2, $3)";
-        sqlx::query(point).bind(view.name).bind(view.version).bind(generation).execute(&mut *tx).await?;
+        let generation = make(&mut tx, view, tables).await?;
         tx.commit().await?;
         Ok(generation)
     }
+}
+
+async fn make(db: &mut Transaction, view: &View, tables: &[Definition]) -> Result<i64, sqlx::Error> {
+    let next = "select coalesce(max(generation), 0) + 1 from generations where projection = $1";
+    let generation: i64 = on!(db, |db| sqlx::query_scalar(next).bind(view.name).fetch_one(&mut **db).await?);
+    for table in tables {
+        let sql = AssertSqlSafe(expand(db.pick(&table.sqlite, &table.postgres), view, generation));
+        on!(db, |db| sqlx::raw_sql(sql).execute(&mut **db).await.map(drop)?);
+    }
+    let made = "insert into generations (projection, generation, version) values ($1, $2, $3)";
+    on!(db, |db| sqlx::query(made).bind(view.name).bind(generation).bind(view.version).execute(&mut **db).await.map(drop)?);
+    for partition in Partition::all() {
+        let start = "insert into checkpoints (projection, generation, partition, position) values ($1, $2, $3, 0)";
+        on!(db, |db| sqlx::query(start).bind(view.name).bind(generation).bind(partition).execute(&mut **db).await.map(drop)?);
+    }
+    let point = "insert into live_generations (projection, version, generation) values ($1, $2, $3)";
+    on!(db, |db| sqlx::query(point).bind(view.name).bind(view.version).bind(generation).execute(&mut **db).await.map(drop)?);
+    Ok(generation)
 }

@@ -12,14 +12,14 @@ pub struct View {
 }
 
 /// Accounts.
-pub static USERS: View = View { name: "users", version: 2, tables: &["users", "superusers"] };
+pub static USERS: View = View { name: "users", version: 3, tables: &["users", "superusers"] };
 /// Places.
-pub static PIZZERIAS: View = View { name: "pizzerias", version: 2, tables: &["pizzerias"] };
+pub static PIZZERIAS: View = View { name: "pizzerias", version: 3, tables: &["pizzerias"] };
 /// Pizzas.
-pub static PIZZAS: View = View { name: "pizzas", version: 2, tables: &["pizzas"] };
+pub static PIZZAS: View = View { name: "pizzas", version: 3, tables: &["pizzas"] };
 /// Likes and dislikes, and how many.
 pub static REACTIONS: View =
-    View { name: "reactions", version: 2, tables: &["reactions", "place_likes", "pizza_counters", "place_counters"] };
+    View { name: "reactions", version: 3, tables: &["reactions", "place_likes", "pizza_counters", "place_counters"] };
 
 /// All of them.
 pub static ALL: [&View; 4] = [&USERS, &PIZZERIAS, &PIZZAS, &REACTIONS];

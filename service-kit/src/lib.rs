@@ -8,14 +8,16 @@
 //! | [`shutdown`] | SIGINT and SIGTERM |
 //! | [`http`] | the frame around every request, and serving |
 //! | [`problem`] | errors as clients see them |
+//! | `fault` | a store's failure as a problem |
 //! | [`fields`] | request bodies: parsed once, at the edge, with every error named |
 //! | [`text`] | text that is valid by its type |
-//! | [`time`] | times as they are written, in answers and in rows
+//! | [`time`] | times as they are written, in answers and in rows |
 //! | [`token`] | consistency tokens |
 //! | [`page`] | collections, a page at a time |
 //! | [`identity`] | passwords and sessions |
 
 pub mod config;
+mod fault;
 pub mod fields;
 pub mod http;
 pub mod identity;

@@ -36,6 +36,10 @@ pub enum Slug {
     UsernameTaken,
     /// Somebody has this e-mail address.
     EmailTaken,
+    /// It is not as the request requires it to be (RFC 9110, section 13.1).
+    PreconditionFailed,
+    /// Another command was sent under this idempotency key.
+    IdempotencyKeyReused,
     /// The log's epoch is another one.
     EpochChanged,
     /// More than the limit.
@@ -73,6 +77,8 @@ impl Slug {
             Self::Conflict => "conflict",
             Self::UsernameTaken => "username-taken",
             Self::EmailTaken => "email-taken",
+            Self::PreconditionFailed => "precondition-failed",
+            Self::IdempotencyKeyReused => "idempotency-key-reused",
             Self::EpochChanged => "epoch-changed",
             Self::TooLarge => "too-large",
             Self::UnsupportedMediaType => "unsupported-media-type",
@@ -96,6 +102,8 @@ impl Slug {
             Self::Gone => StatusCode::GONE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict | Self::UsernameTaken | Self::EmailTaken | Self::EpochChanged => StatusCode::CONFLICT,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
@@ -194,18 +202,6 @@ impl Problem {
     /// A part that this needs is away: the log is told the cause.
     pub fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { cause: Some(cause.into().into()), ..Self::new(Slug::Unavailable, "A store is not available; try again.") }
-    }
-}
-
-/// A database that cannot be reached or has no room is away; anything else it says is our fault.
-impl From<sqlx::Error> for Problem {
-    fn from(error: sqlx::Error) -> Self {
-        use sqlx::Error::{Io, PoolClosed, PoolTimedOut, WorkerCrashed};
-        // SQLITE_BUSY, SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN, each with its extended codes.
-        let away = |code: u32| [5, 10, 13, 14].contains(&(code & 0xff));
-        let code = error.as_database_error().and_then(|e| e.code()?.parse().ok());
-        let away = matches!(error, PoolTimedOut | PoolClosed | Io(_) | WorkerCrashed) || code.is_some_and(away);
-        if away { Self::unavailable(error) } else { Self::internal(error) }
     }
 }
 

@@ -26,6 +26,12 @@ pub enum LogFormat {
     Text,
 }
 
+/// For operators' commands, whose standard output is for data: what goes wrong meanwhile, on standard error.
+pub fn on_stderr() {
+    let log = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr);
+    log.with_ansi(std::io::stderr().is_terminal()).with_target(false).without_time().init();
+}
+
 impl Telemetry {
     /// Starts logging for the whole process.
     ///

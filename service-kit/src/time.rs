@@ -4,6 +4,13 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serializer};
 
+/// Now, in microseconds: what both databases keep.
+#[must_use]
+pub fn now() -> DateTime<Utc> {
+    let now = Utc::now();
+    DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
+}
+
 /// For `#[serde(with = "service_kit::time")]`.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! All roles in one process, over SQLite files: for trying out, and for everyone who needs no more.
+//! All roles in one process: for trying out, over SQLite files, and for everyone who needs no more.
 
 use std::io::Write;
 
@@ -6,13 +6,12 @@ use clap::Args;
 use event_log::EventLog;
 use read_store::ReadStore;
 use service_kit::{
-    config::{Admin, Listen, PublicUrl, Stores},
+    config::{Admin, Listen, PublicUrl, Stores, or_close},
     http::serve,
-    identity::Identity,
-    secrets::Secrets,
     shutdown::on_signals,
     telemetry::Telemetry,
 };
+use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{admin, gateway};
@@ -40,48 +39,60 @@ impl Config {
         let listener = self.listen.bind(8080).await?;
         let admin_listener = self.admin.bind().await?;
         let public_url = self.listen.public_url(listener.local_addr()?)?;
-        let secrets = Secrets::load(&self.stores.data_dir, self.stores.log().is_new())?;
-        let log = self.stores.log().open(EventLog::open(&self.stores.log().url)).await?;
-        let store = self.stores.read().open(ReadStore::open(&self.stores.read().url)).await?;
-        let identity = self.stores.identity().open(Identity::open(&self.stores.identity().url, &secrets, &public_url)).await?;
-        projector::prepare(&store).await?;
+        let opening = open(&self.stores, &public_url, self.settings);
+        let Some((commands, store)) = shutdown.run_until_cancelled(opening).await.transpose()? else { return Ok(()) };
 
-        let commands = command_api::App::new(log.clone(), identity.clone(), secrets.claim_key, public_url.clone(), self.settings);
-        let queries = query_api::App::new(store.clone(), identity, public_url.clone());
-        let (workers, stop) = (TaskTracker::new(), CancellationToken::new());
-        command_api::start_policies(&commands, &workers, &stop);
-        let projecting = workers.spawn(projector::run(log.clone(), store.clone(), stop.clone()));
-        let followers = TaskTracker::new();
-        let (followed_log, followed_store) = (log.clone(), store.clone());
-        let following = followers.spawn(async move { tokio::join!(followed_log.follow(), followed_store.follow()) });
-        let admin_address = admin_listener.local_addr()?;
-        let admin = tokio::spawn(serve(admin_listener, admin::router(log, store.clone()), stop.clone()));
-
-        tracing::info!(address = %listener.local_addr()?, admin = %admin_address, data = %self.stores.data_dir.display(), "tizza listens");
-        welcome(&public_url, &self.stores);
-        let router = gateway::router(command_api::router(commands.clone()), query_api::router(queries));
-        serve(listener, router, shutdown).await?;
-        stop.cancel();
-        workers.close();
-        workers.wait().await;
-        projecting.await??;
-        admin.await??;
-        following.abort();
+        let (address, admin, log) = (listener.local_addr()?, admin_listener.local_addr()?, self.stores.log()?.url);
+        tracing::info!(%address, %admin, %log, "tizza listens");
+        // For the person who started it. A closed standard error is no reason not to serve.
+        let _ = writeln!(std::io::stderr(), "{}", welcome(&public_url, &log));
+        let served = run(&commands, &store, listener, admin_listener, shutdown).await;
         commands.close().await;
         store.close().await;
         tracing::info!("stopped");
-        Ok(())
+        served
     }
 }
 
-/// For the person who started it.
-fn welcome(url: &PublicUrl, stores: &Stores) {
-    let text = format!(
-        "\n  Tizza listens on {}\n  Its data is in {}\n\n  Try:   curl {}\n  Then:  \"Follow one like\" in README.md\n  Stop:  Ctrl-C\n",
-        url.link(""),
-        stores.data_dir.display(),
-        url.link("/"),
-    );
-    // A closed standard error is no reason not to serve.
-    let _ = writeln!(std::io::stderr(), "{text}");
+async fn open(stores: &Stores, public_url: &PublicUrl, settings: command_api::Settings) -> anyhow::Result<(command_api::App, ReadStore)> {
+    let place = stores.read()?;
+    let commands = command_api::service::open(stores, public_url, settings).await?;
+    let store = or_close(place.open(ReadStore::open).await, commands.close()).await?;
+    let prepared = place.answered(projector::prepare(&store).await);
+    or_close(prepared, async { tokio::join!(commands.close(), store.close()) }).await?;
+    Ok((commands, store))
+}
+
+async fn run(
+    commands: &command_api::App,
+    store: &ReadStore,
+    listener: TcpListener,
+    admin_listener: TcpListener,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let log = EventLog::clone(&commands.log);
+    let queries = query_api::App::new(store.clone(), commands.identity.clone(), commands.public_url.clone());
+    let (workers, stop) = (TaskTracker::new(), CancellationToken::new());
+    command_api::start_policies(commands, &workers, &stop);
+    let projecting = workers.spawn(projector::run(log.clone(), store.clone(), stop.clone()));
+    let (followed_log, followed_store) = (log.clone(), store.clone());
+    let following = tokio::spawn(async move { tokio::join!(followed_log.follow(), followed_store.follow()) });
+    let admin = tokio::spawn(serve(admin_listener, admin::router(log, store.clone()), stop.clone()));
+
+    let router = gateway::router(command_api::router(commands.clone()), query_api::router(queries));
+    let served = serve(listener, router, shutdown).await;
+    stop.cancel();
+    workers.close();
+    workers.wait().await;
+    following.abort();
+    projecting.await??;
+    admin.await??;
+    Ok(served?)
+}
+
+fn welcome(url: &PublicUrl, log: impl std::fmt::Display) -> String {
+    let (start, home) = (url.link(""), url.link("/"));
+    format!(
+        "\n  Tizza listens on {start}\n  Its log is {log}\n\n  Try:   curl {home}\n  Then:  \"Follow one like\" in README.md\n  Stop:  Ctrl-C\n"
+    )
 }

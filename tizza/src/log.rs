@@ -1,9 +1,9 @@
 //! Looking into the log.
 
 use clap::{Args, Subcommand};
-use event_log::{EventLog, Recorded};
+use event_log::Recorded;
 use serde_json::{Value, json, value::RawValue};
-use service_kit::config::Stores;
+use service_kit::{config::Stores, telemetry};
 use uuid::Uuid;
 
 /// What can be looked at.
@@ -29,15 +29,17 @@ impl Command {
     /// Prints what was asked for.
     pub async fn run(self) -> anyhow::Result<()> {
         let Self::Show(Show { stream, json, stores }) = self;
-        let place = stores.log();
-        anyhow::ensure!(!place.is_new(), "there is no log at {}", place.url);
-        let log = place.open(EventLog::open(&place.url)).await?;
-        let events = log.stream(stream, 0).await?;
+        telemetry::on_stderr();
+        let place = stores.log()?;
+        anyhow::ensure!(!place.is_missing(), "there is no log at {}", place.url);
+        let (log, _) = command_api::service::open_log(&stores).await?;
+        let events = log.stream(stream, 0).await;
+        log.close().await;
+        let events = events?;
         anyhow::ensure!(!events.is_empty(), "the log has no stream {stream}");
         for event in events {
             if json { println!("{}", as_json(&event)?) } else { println!("{}", as_text(&event)) }
         }
-        log.close().await;
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ mod admin;
 mod all_in_one;
 mod gateway;
 mod log;
+mod migrate;
 mod superuser;
 
 use clap::{Parser, Subcommand};
@@ -28,6 +29,8 @@ enum Role {
     Projector(projector::service::Config),
     /// Answer queries from the read store
     QueryApi(query_api::service::Config),
+    /// Bring all stores up to this version; services do it, too, when they start
+    Migrate(migrate::Config),
     /// Make the first superuser, once per environment
     #[command(name = "createsuperuser")]
     CreateSuperuser(superuser::Config),
@@ -44,6 +47,7 @@ async fn main() -> std::process::ExitCode {
         Some(Role::CommandApi(config)) => config.serve().await,
         Some(Role::Projector(config)) => config.serve().await,
         Some(Role::QueryApi(config)) => config.serve().await,
+        Some(Role::Migrate(config)) => config.run().await.map_err(Into::into),
         Some(Role::CreateSuperuser(config)) => config.run().await,
         Some(Role::Log(command)) => command.run().await,
     })

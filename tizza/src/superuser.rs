@@ -4,13 +4,10 @@ use std::io::{BufRead, IsTerminal};
 
 use anyhow::Context;
 use clap::Args;
-use command_api::App;
-use event_log::EventLog;
 use service_kit::{
     Problem,
     config::{Listen, Stores},
-    identity::Identity,
-    secrets::Secrets,
+    telemetry,
 };
 
 /// Who becomes superuser.
@@ -29,18 +26,16 @@ pub struct Config {
 impl Config {
     /// Makes the superuser.
     pub async fn run(self) -> anyhow::Result<()> {
+        telemetry::on_stderr();
         let password = match self.password {
             Some(password) => password,
             None if std::io::stdin().is_terminal() => rpassword::prompt_password("Password: ")?,
             None => std::io::stdin().lock().lines().next().context("no password on standard input")??,
         };
-        let stores = self.stores;
-        let secrets = Secrets::load(&stores.data_dir, stores.log().is_new())?;
         let unused = Listen { http_host: "127.0.0.1".into(), http_port: None, public_url: None };
         let public_url = unused.public_url(([127, 0, 0, 1], 8080).into())?;
-        let log = stores.log().open(EventLog::open(&stores.log().url)).await?;
-        let identity = stores.identity().open(Identity::open(&stores.identity().url, &secrets, &public_url)).await?;
-        let app = App::new(log, identity, secrets.claim_key, public_url, command_api::Settings { auto_approve_pizzas: true });
+        let settings = command_api::Settings { auto_approve_pizzas: true };
+        let app = command_api::service::open(&self.stores, &public_url, settings).await?;
         let made = command_api::users::create_superuser(&app, &self.username, &password).await;
         app.close().await;
         let user_id = made.map_err(|Problem { detail, .. }| anyhow::anyhow!("{detail}"))?;

@@ -32,6 +32,10 @@ impl Cache {
         self.0.get(&stream_id)?.known.downcast_ref::<Known<A>>().cloned()
     }
 
+    pub(crate) fn knows(&self, stream_id: Uuid) -> bool {
+        self.0.contains_key(&stream_id)
+    }
+
     /// Remembers a state, unless a newer one is known.
     pub(crate) fn put<A: Decider>(&self, stream_id: Uuid, known: Known<A>) {
         let entry = Entry { version: known.version, known: Arc::new(known) };

@@ -1,7 +1,7 @@
 //! What a decision looked at.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard},
 };
 
@@ -28,20 +28,38 @@ pub struct Known<A> {
 #[derive(Clone)]
 pub struct Look {
     app: App,
+    target: Uuid,
+    likely: bool,
     seen: Arc<Mutex<Seen>>,
 }
 
 #[derive(Default)]
 struct Seen {
+    assumed_new: HashSet<Uuid>,
     versions: HashMap<Uuid, Version>,
     from_cache: Vec<Uuid>,
     limits: Vec<Read>,
+    ahead: Option<Uuid>,
     torn: bool,
 }
 
 impl Look {
-    pub(crate) fn new(app: &App) -> Self {
-        Self { app: app.clone(), seen: Arc::default() }
+    /// For a command on the stream `target`. `likely`: whether what is likely may be taken for so, until the log has the last word.
+    pub(crate) fn new(app: &App, target: Uuid, likely: bool) -> Self {
+        Self { app: app.clone(), target, likely, seen: Arc::default() }
+    }
+
+    /// For looking only: nothing is written.
+    pub(crate) fn around(app: &App) -> Self {
+        Self::new(app, Uuid::nil(), false)
+    }
+
+    /// Takes a stream that is not known here for one that does not exist yet, without asking: who is wrong finds out when the events are
+    /// written, and asks the second time.
+    pub fn assume_new(&self, stream_id: Uuid) {
+        if self.likely && !self.app.cache.knows(stream_id) {
+            self.seen().assumed_new.insert(stream_id);
+        }
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -53,10 +71,18 @@ impl Look {
     /// # Errors
     /// The log is not available, or holds events of a newer release.
     pub async fn find<A: Decider>(&self, stream_id: Uuid) -> Result<Option<Known<A>>, Problem> {
+        if let Some(known) = self.find_ahead(stream_id) {
+            return Ok(Some(known));
+        }
         if let Some(known) = self.app.cache.get::<A>(stream_id) {
             self.saw(stream_id, known.version);
             self.seen().from_cache.push(stream_id);
             return Ok(Some(known));
+        }
+        if self.seen().assumed_new.contains(&stream_id) {
+            self.saw(stream_id, 0);
+            self.seen().from_cache.push(stream_id);
+            return Ok(None);
         }
         let stored = self.app.log.stream(stream_id, 0).await?;
         self.saw(stream_id, stored.len() as Version);
@@ -65,6 +91,24 @@ impl Look {
             self.app.cache.put(stream_id, known.clone());
         }
         Ok(known)
+    }
+
+    /// The state that a command before this one leads to, which is not written yet.
+    fn find_ahead<A: Decider>(&self, stream_id: Uuid) -> Option<Known<A>> {
+        let found = if self.likely && stream_id == self.target { self.app.in_flight.newest(stream_id) } else { None };
+        let (known, event_id) = found?;
+        self.saw(stream_id, known.version);
+        self.seen().ahead = Some(event_id);
+        Some(known)
+    }
+
+    /// The event that the target's state rests on, if it is not written yet.
+    pub(crate) fn ahead(&self) -> Option<Uuid> {
+        self.seen().ahead
+    }
+
+    pub(crate) fn is_ahead(&self) -> bool {
+        self.ahead().is_some()
     }
 
     /// Remembers a version, the first one of each stream (0 where there is none); whether it is that one.
@@ -123,7 +167,7 @@ impl Look {
         let rows = self.app.log.rows(&ids).await?;
         let mut current = true;
         for (id, version) in cached {
-            if rows.get(&id).is_none_or(|row| row.version != version) {
+            if rows.get(&id).map_or(0, |row| row.version) != version {
                 self.app.cache.forget(id);
                 current = false;
             }
@@ -139,7 +183,7 @@ impl Look {
     }
 }
 
-fn load<A: Decider>(stored: &[Recorded]) -> Result<Option<Known<A>>, Problem> {
+pub(super) fn load<A: Decider>(stored: &[Recorded]) -> Result<Option<Known<A>>, Problem> {
     let Some(first) = stored.first() else { return Ok(None) };
     if !A::Event::knows(&first.event_type) {
         return Ok(None);

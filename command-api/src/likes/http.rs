@@ -84,6 +84,7 @@ async fn react(app: App, author: Author, pizza_id: PizzaId, reaction: Reaction) 
     let id = ReactionId::of(user_id, pizza_id);
     let done = app
         .execute::<Opinion, _, _>(&author.origin, id.0, |look| async move {
+            look.assume_new(id.0);
             let account = users::active(&look, user_id.0).await?;
             let pizzeria_id = visible_pizza(&look, &account, pizza_id).await?;
             Ok(Intent { command: Command::React { reaction, user_id, pizza_id, pizzeria_id }, subject: user_id.0 })
@@ -116,7 +117,7 @@ async fn visible_pizza(look: &Look, user: &Account, pizza_id: PizzaId) -> Result
 /// By the like's own id: another's is nobody's.
 async fn withdraw_like(State(app): State<App>, author: Author, Id(id): Id) -> Result<Response, Problem> {
     let user_id = author.session.subject;
-    let known = Look::new(&app).find::<Opinion>(id).await?;
+    let known = Look::around(&app).find::<Opinion>(id).await?;
     match known.and_then(|known| known.state.about) {
         Some((owner, pizza_id, _)) if owner.0 == user_id => withdraw_reaction(&app, &author, pizza_id).await,
         Some(_) | None => Err(Problem::not_found()),

@@ -44,20 +44,23 @@ pub fn routes() -> Router<App> {
 }
 
 async fn create(State(app): State<App>, author: Author, Parsed(body): Parsed<WholePizza>) -> Result<Response, Problem> {
-    put_whole(app, author, PizzaId::now(), body).await
+    put_whole(app, author, PizzaId::now(), body, true).await
 }
 
 async fn put_pizza(State(app): State<App>, author: Author, Id(id): Id, Parsed(body): Parsed<WholePizza>) -> Result<Response, Problem> {
     require_chosen(id)?;
-    put_whole(app, author, PizzaId(id), body).await
+    put_whole(app, author, PizzaId(id), body, false).await
 }
 
-async fn put_whole(app: App, author: Author, pizza_id: PizzaId, body: WholePizza) -> Result<Response, Problem> {
+async fn put_whole(app: App, author: Author, pizza_id: PizzaId, body: WholePizza, new: bool) -> Result<Response, Problem> {
     let user = author.session.subject;
     let (approve, named) = (app.settings.auto_approve_pizzas, body.pizzeria_id);
     let details = &Details::from(body);
     let done = app
         .execute::<Pizza, _, _>(&author.origin, pizza_id.0, |look| async move {
+            if new {
+                look.assume_new(pizza_id.0);
+            }
             users::active(&look, user).await?;
             let (pizzeria_id, subject) = match look.find::<Pizza>(pizza_id.0).await? {
                 Some(known) => {
@@ -70,7 +73,7 @@ async fn put_whole(app: App, author: Author, pizza_id: PizzaId, body: WholePizza
             Ok(Intent { command: Command::Put { pizza_id, pizzeria_id, details: details.clone(), approve }, subject })
         })
         .await?;
-    answer(&app, pizza_id, &done)
+    answer(&app, &done)
 }
 
 async fn change(State(app): State<App>, author: Author, Id(id): Id, Parsed(body): Parsed<PizzaPatch>) -> Result<Response, Problem> {
@@ -82,10 +85,11 @@ async fn change(State(app): State<App>, author: Author, Id(id): Id, Parsed(body)
             Ok(Intent { command: Command::Change(change.clone()), subject: owner })
         })
         .await?;
-    answer(&app, PizzaId(id), &done)
+    answer(&app, &done)
 }
 
-fn answer(app: &App, pizza_id: PizzaId, done: &Done<Pizza>) -> Result<Response, Problem> {
+fn answer(app: &App, done: &Done<Pizza>) -> Result<Response, Problem> {
+    let pizza_id = PizzaId(done.stream_id);
     let href = app.public_url.link(&format!("/api/v1/pizzas/{pizza_id}"));
     let body = shown(app, pizza_id, &href, &done.after)?;
     Ok(match done.before {

@@ -5,11 +5,7 @@ use events::{Event, PizzaId, PizzeriaEvent, pizzas::PizzaDeletion};
 use service_kit::Problem;
 
 use super::{Command, OF_PIZZERIA, Pizza};
-use crate::{
-    App,
-    executor::{Intent, Origin},
-    policy::Policy,
-};
+use crate::{App, executor::Intent, origin::Origin, policy::Policy};
 
 /// Takes the pizzas of closed places off the card. None can be put on behind its back: that needs an open place.
 pub struct DeleteOfClosed;

@@ -56,7 +56,7 @@ pub fn routes() -> Router<App> {
 }
 
 async fn open(State(app): State<App>, author: Author, Parsed(body): Parsed<WholePizzeria>) -> Result<Response, Problem> {
-    put_whole(app, author, PizzeriaId::now(), body).await
+    put_whole(app, author, PizzeriaId::now(), body, true).await
 }
 
 async fn put_pizzeria(
@@ -66,10 +66,10 @@ async fn put_pizzeria(
     Parsed(body): Parsed<WholePizzeria>,
 ) -> Result<Response, Problem> {
     require_chosen(id)?;
-    put_whole(app, author, PizzeriaId(id), body).await
+    put_whole(app, author, PizzeriaId(id), body, false).await
 }
 
-async fn put_whole(app: App, author: Author, pizzeria_id: PizzeriaId, body: WholePizzeria) -> Result<Response, Problem> {
+async fn put_whole(app: App, author: Author, pizzeria_id: PizzeriaId, body: WholePizzeria, new: bool) -> Result<Response, Problem> {
     let user = author.session.subject;
     let details = &Details {
         name: body.name.unwrap_or_default().into(),
@@ -78,6 +78,9 @@ async fn put_whole(app: App, author: Author, pizzeria_id: PizzeriaId, body: Whol
     };
     let done = app
         .execute::<Pizzeria, _, _>(&author.origin, pizzeria_id.0, |look| async move {
+            if new {
+                look.assume_new(pizzeria_id.0);
+            }
             users::active(&look, user).await?;
             let owner_id = match look.find::<Pizzeria>(pizzeria_id.0).await? {
                 Some(_) => role(&look, user, pizzeria_id.0).await?.1,
@@ -91,7 +94,7 @@ async fn put_whole(app: App, author: Author, pizzeria_id: PizzeriaId, body: Whol
             Ok(Intent { command: Command::Put { pizzeria_id, owner_id, owned, details }, subject: owner_id.0 })
         })
         .await?;
-    answer(&app, pizzeria_id, &done)
+    answer(&app, &done)
 }
 
 async fn change(State(app): State<App>, author: Author, Id(id): Id, Parsed(body): Parsed<PizzeriaPatch>) -> Result<Response, Problem> {
@@ -108,7 +111,7 @@ async fn change(State(app): State<App>, author: Author, Id(id): Id, Parsed(body)
             Ok(Intent { command: Command::Change(change.clone()), subject: owner_id.0 })
         })
         .await?;
-    answer(&app, PizzeriaId(id), &done)
+    answer(&app, &done)
 }
 
 async fn close(State(app): State<App>, author: Author, Id(id): Id) -> Result<Response, Problem> {
@@ -135,7 +138,8 @@ async fn role(look: &Look, user: Uuid, pizzeria_id: Uuid) -> Result<(PizzeriaClo
     }
 }
 
-fn answer(app: &App, pizzeria_id: PizzeriaId, done: &Done<Pizzeria>) -> Result<Response, Problem> {
+fn answer(app: &App, done: &Done<Pizzeria>) -> Result<Response, Problem> {
+    let pizzeria_id = PizzeriaId(done.stream_id);
     let href = app.public_url.link(&format!("/api/v1/pizzerias/{pizzeria_id}"));
     let body = shown(pizzeria_id, &href, &done.after)?;
     Ok(match done.before {

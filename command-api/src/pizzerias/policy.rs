@@ -5,11 +5,7 @@ use events::{Event, UserEvent, pizzerias::PizzeriaClosure};
 use service_kit::Problem;
 
 use super::{Command, OF_OWNER, Pizzeria};
-use crate::{
-    App,
-    executor::{Intent, Origin},
-    policy::Policy,
-};
+use crate::{App, executor::Intent, origin::Origin, policy::Policy};
 
 /// Closes the places of the deleted. None can be opened behind its back: that needs an account.
 pub struct CloseOfDeleted;

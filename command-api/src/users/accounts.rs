@@ -15,7 +15,7 @@ use events::{
     users::{Settings, UserDeletion},
 };
 use serde::Serialize;
-use service_kit::{Problem, Slug, fields::Parsed, http::RequestId, identity::Session, problem::FieldError};
+use service_kit::{Problem, Slug, fields::Parsed, identity::Session, problem::FieldError};
 use uuid::Uuid;
 
 use super::{
@@ -25,9 +25,12 @@ use super::{
 use crate::{
     App,
     answer::Author,
-    executor::{Done, Intent, Look, Origin},
+    executor::{Done, Intent, Look},
+    origin::{Origin, Sent},
 };
 
+/// Who sends the commands of those who are not logged in: with the same key and the same body, password and all, it is the same person.
+pub(super) const ANYBODY: &str = "anybody";
 /// Deleting oneself without a password needs a log-in that is not older than this.
 const FRESH: TimeDelta = TimeDelta::minutes(10);
 
@@ -85,11 +88,11 @@ fn account(done: &Done<User>) -> Result<&Account, Problem> {
     }
 }
 
-async fn sign_up(State(app): State<App>, RequestId(id): RequestId, Parsed(body): Parsed<SignUp>) -> Result<Response, Problem> {
+async fn sign_up(State(app): State<App>, sent: Sent, Parsed(body): Parsed<SignUp>) -> Result<Response, Problem> {
     let user_id = UserId::now();
-    let origin = Origin { actor: Actor::User(user_id.0), correlation_id: id.to_string(), causation_id: None };
+    let origin = sent.by(&app, ANYBODY, Actor::User(user_id.0));
     let done = open_account(&app, &origin, user_id, body).await?;
-    let (_, cookie) = app.identity.begin_session(user_id.0).await?;
+    let (_, cookie) = app.identity.begin_session(done.stream_id).await?;
     let body = UserSelf::new(&app, account(&done)?);
     let mut response = done.created(&body.href.clone(), body);
     response.headers_mut().append(header::SET_COOKIE, cookie);
@@ -101,6 +104,9 @@ async fn sign_up(State(app): State<App>, RequestId(id): RequestId, Parsed(body):
 /// # Errors
 /// A name is taken, the password says who its owner is, or a store is not available.
 pub(super) async fn open_account(app: &App, origin: &Origin, user_id: UserId, body: SignUp) -> Result<Done<User>, Problem> {
+    if let Some(done) = app.repeated(origin.key(app, user_id.0).as_ref()).await? {
+        return Ok(done);
+    }
     let SignUp { username, password, email, first_name, last_name } = &body;
     let names = [first_name.as_ref().map(|name| name.as_str()), last_name.as_ref().map(|name| name.as_str())];
     let about = names.into_iter().chain([Some(username.as_str()), email.as_ref().map(|email| email.as_str())]);
@@ -108,14 +114,19 @@ pub(super) async fn open_account(app: &App, origin: &Origin, user_id: UserId, bo
     let credential_id = CredentialId::now();
     app.identity.store_password(credential_id.0, user_id.0, password.clone().into_inner()).await?;
     let signed_up = app
-        .execute(origin, user_id.0, |_| async move {
+        .execute(origin, user_id.0, |look| async move {
+            look.assume_new(user_id.0);
             let (username, email) = (username.clone(), email.clone());
             let (first_name, last_name) = (first_name.clone(), last_name.clone());
             let command = Command::SignUp { user_id, credential_id, username, email, first_name, last_name };
             Ok(Intent { command, subject: user_id.0 })
         })
         .await;
-    if signed_up.as_ref().is_err_and(|problem| problem.slug.status().is_client_error()) {
+    let named = match &signed_up {
+        Ok(done) => done.stream_id == user_id.0,
+        Err(problem) => !problem.slug.status().is_client_error(),
+    };
+    if !named {
         // No event will ever name it. After a fault it is not known whether one does.
         app.identity.forget(user_id.0).await?;
     }
@@ -148,25 +159,33 @@ async fn change_password(State(app): State<App>, author: Author, Parsed(body): P
 /// 400: the old one is wrong, or the new one says who its owner is.
 pub(super) async fn set_password(app: &App, author: &Author, body: PasswordChange) -> Result<(Done<User>, HeaderValue), Problem> {
     let user_id = author.session.subject;
-    let known = active(&Look::new(app), user_id).await?;
+    let done = match app.repeated(author.origin.key(app, user_id).as_ref()).await? {
+        Some(done) => done,
+        None => exchange_password(app, author, body).await?,
+    };
+    let current = active(&Look::around(app), user_id).await?.credential_id;
+    app.identity.end_all_but(user_id, current.0).await?;
+    let (_, cookie) = app.identity.begin_session(user_id).await?;
+    Ok((done, cookie))
+}
+
+async fn exchange_password(app: &App, author: &Author, body: PasswordChange) -> Result<Done<User>, Problem> {
+    let user_id = author.session.subject;
+    let known = active(&Look::around(app), user_id).await?;
     require_password(app, &known, "old_password", body.old_password.into_inner()).await?;
     let about = [Some(&known.username), known.email.as_ref(), known.first_name.as_ref(), known.last_name.as_ref()];
     body.new_password.unlike("new_password", about.into_iter().filter_map(clear))?;
 
     let (credential_id, expected) = (CredentialId::now(), known.credential_id);
     app.identity.store_password(credential_id.0, user_id, body.new_password.into_inner()).await?;
-    let done = app
-        .execute::<User, _, _>(&author.origin, user_id, |look| async move {
-            // Of two who change it at once, the second has given a password that is the old one no more.
-            if active(&look, user_id).await?.credential_id != expected {
-                return Err(wrong_password("old_password"));
-            }
-            Ok(Intent { command: Command::ChangePassword { credential_id }, subject: user_id })
-        })
-        .await?;
-    app.identity.end_all_but(user_id, credential_id.0).await?;
-    let (_, cookie) = app.identity.begin_session(user_id).await?;
-    Ok((done, cookie))
+    app.execute::<User, _, _>(&author.origin, user_id, |look| async move {
+        // Of two who change it at once, the second has given a password that is the old one no more.
+        if active(&look, user_id).await?.credential_id != expected {
+            return Err(wrong_password("old_password"));
+        }
+        Ok(Intent { command: Command::ChangePassword { credential_id }, subject: user_id })
+    })
+    .await
 }
 
 async fn require_password(app: &App, account: &Account, field: &str, given: String) -> Result<(), Problem> {
@@ -180,8 +199,10 @@ fn wrong_password(field: &str) -> Problem {
 
 async fn delete_self(State(app): State<App>, author: Author, Parsed(body): Parsed<Deletion>) -> Result<Response, Problem> {
     let user_id = author.session.subject;
-    let account = active(&Look::new(&app), user_id).await?;
-    require_password(&app, &account, "password", body.password.into_inner()).await?;
+    if app.repeated::<User>(author.origin.key(&app, user_id).as_ref()).await?.is_none() {
+        let account = active(&Look::around(&app), user_id).await?;
+        require_password(&app, &account, "password", body.password.into_inner()).await?;
+    }
     end_account(&app, &author.origin, user_id, user_id).await
 }
 
@@ -204,7 +225,7 @@ async fn end_another(app: &App, author: &Author, user_id: Uuid) -> Result<Respon
     end_account(app, &author.origin, subject, user_id).await
 }
 
-/// Ends an account for `actor`, and its sessions before anybody is answered.
+/// Ends an account for `actor`; its sessions end and its key is destroyed before anybody is answered.
 async fn end_account(app: &App, origin: &Origin, actor: Uuid, user_id: Uuid) -> Result<Response, Problem> {
     let done = app
         .execute::<User, _, _>(origin, user_id, |look| async move {
@@ -218,6 +239,7 @@ async fn end_account(app: &App, origin: &Origin, actor: Uuid, user_id: Uuid) -> 
         })
         .await?;
     app.identity.forget(user_id).await?;
+    app.log.shred(user_id).await?;
     let mut response = done.empty(StatusCode::ACCEPTED);
     if actor == user_id {
         response.headers_mut().append(header::SET_COOKIE, app.identity.cleared_cookie());

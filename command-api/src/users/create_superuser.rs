@@ -1,6 +1,5 @@
 //! The first superuser of an environment.
 
-use event_log::Actor;
 use events::{UserId, ids::superusers};
 use serde_json::{Value, json};
 use service_kit::{Problem, Slug, fields::RequestBody};
@@ -14,8 +13,9 @@ use super::{
 };
 use crate::{
     App,
-    executor::{Intent, Look, Origin},
+    executor::{Intent, Look},
     names::{Name, NameKind},
+    origin::Origin,
 };
 
 /// Makes an account the first superuser; it is opened where there is none.
@@ -23,8 +23,8 @@ use crate::{
 /// # Errors
 /// There is a superuser already, the password is not the account's, or the names break a rule.
 pub async fn create_superuser(app: &App, username: &str, password: &str) -> Result<UserId, Problem> {
-    let origin = Origin { actor: Actor::System("createsuperuser".into()), correlation_id: Uuid::now_v7().to_string(), causation_id: None };
-    let look = Look::new(app);
+    let origin = Origin::system("createsuperuser", Uuid::now_v7().to_string());
+    let look = Look::around(app);
     let list = look.find::<Superusers>(superusers()).await?;
     if list.is_some_and(|known| !known.state.members.is_empty()) {
         return Err(Error::NotTheFirst.into());
@@ -38,9 +38,8 @@ pub async fn create_superuser(app: &App, username: &str, password: &str) -> Resu
             account.user_id
         }
         None => {
-            let user_id = UserId::now();
-            open_account(app, &origin, user_id, sign_up(&json!({ "username": username, "password": password }))?).await?;
-            user_id
+            let body = sign_up(&json!({ "username": username, "password": password }))?;
+            UserId(open_account(app, &origin, UserId::now(), body).await?.stream_id)
         }
     };
     app.execute::<Superusers, _, _>(&origin, superusers(), |look| async move {

@@ -13,15 +13,15 @@ use axum::{
 use event_log::Actor;
 use events::UserId;
 use pages::{FormPage, csrf, local_path};
-use service_kit::{Problem, Slug, fields::FormData, http::RequestId, identity::Caller, problem::FieldError, request};
+use service_kit::{Problem, Slug, fields::FormData, identity::Caller, problem::FieldError, request};
 
 use super::{
-    accounts::{open_account, set_password},
+    accounts::{ANYBODY, open_account, set_password},
     parse::{LogIn, PasswordChange, SignUp, Username},
     passwords::NewPassword,
     sessions::authenticate,
 };
-use crate::{App, answer::Author, executor::Origin};
+use crate::{App, answer::Author, origin::Sent};
 
 request! {
     /// `POST /register`
@@ -58,7 +58,7 @@ fn again(page: FormPage, headers: &HeaderMap, problem: &Problem) -> Response {
     page.with_problem(problem).answer(problem.slug.status(), csrf::Token::of(headers))
 }
 
-async fn register(State(app): State<App>, RequestId(id): RequestId, headers: HeaderMap, form: FormData) -> Response {
+async fn register(State(app): State<App>, sent: Sent, headers: HeaderMap, form: FormData) -> Response {
     let page = FormPage::register().with_value("username", &form.typed("username"));
     let registered = async {
         let form = checked(&headers, form)?;
@@ -68,10 +68,10 @@ async fn register(State(app): State<App>, RequestId(id): RequestId, headers: Hea
             return Err(Problem::validation(vec![FieldError::new("password2", "different", "is not the same")]));
         }
         let user_id = UserId::now();
-        let origin = Origin { actor: Actor::User(user_id.0), correlation_id: id.to_string(), causation_id: None };
+        let origin = sent.by(&app, ANYBODY, Actor::User(user_id.0));
         let body = SignUp { username, password, email: None, first_name: None, last_name: None };
-        open_account(&app, &origin, user_id, body).await?;
-        Ok(app.identity.begin_session(user_id.0).await?.1)
+        let opened = open_account(&app, &origin, user_id, body).await?;
+        Ok(app.identity.begin_session(opened.stream_id).await?.1)
     };
     match registered.await {
         Ok(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response(),

@@ -40,7 +40,7 @@ pub(super) async fn authenticate(app: &App, peer: SocketAddr, body: &LogIn) -> R
     let name = Name::new(NameKind::Username, body.username.as_str());
     app.attempts.allow(&name.folded, peer.ip(), Instant::now())?;
     loop {
-        let holder = Look::new(app).holder(&name).await?;
+        let holder = Look::around(app).holder(&name).await?;
         let (account, version) = match holder {
             Some(user_id) => at_current_version(app, user_id).await?.unzip(),
             None => (None, None),
@@ -65,7 +65,7 @@ pub(super) async fn authenticate(app: &App, peer: SocketAddr, body: &LogIn) -> R
 /// An account whose owner may log in, and its version, as the log has them now.
 async fn at_current_version(app: &App, user_id: Uuid) -> Result<Option<(Account, i64)>, Problem> {
     loop {
-        let look = Look::new(app);
+        let look = Look::around(app);
         let found = look.find::<User>(user_id).await?;
         if look.is_current().await? {
             return Ok(match found {

@@ -1,85 +1,115 @@
-//! The statements of the log on SQLite.
+//! The log's tables: opening them, reading them, and what both databases share of an append.
 
 mod facts;
-mod write;
+mod keys;
+pub mod postgres;
+pub mod sqlite;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
-use chrono::{DateTime, SecondsFormat, Utc};
-use database::{Database, Durability, OpenError, StoreUrl, migrations};
-use sqlx::SqliteConnection;
+use chrono::{DateTime, Utc};
+use database::{Connection, Database, Durability, OpenError, Step, Store, StoreUrl, on};
+use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::{Append, Claim, Heads, Outcome, PARTITIONS, Partition, Position, Recorded, StreamRow, Version, judge};
+use crate::{
+    Append, Claim, Heads, Metadata, Outcome, PARTITIONS, Partition, Position, Recorded, Version,
+    judge::{Plan, Planned},
+};
 
 pub use facts::{claims, streams};
+pub use keys::{forget_old, remembered};
 
 const COLUMNS: &str = "partition, position, event_id, stream_id, version, type, schema_version, payload, metadata, recorded_at";
 
-pub async fn open(url: &StoreUrl) -> Result<Database, OpenError> {
-    let steps = migrations(&[("log", include_str!("../../migrations/1_log.sql"))]);
-    let database = Database::open(url, Durability::Full, steps).await?;
-    let unusable = |source| OpenError::Unusable { url: url.clone(), source };
-    let found = partitions(&database).await.map_err(|e| unusable(e.into()))?;
-    if found != i64::from(PARTITIONS) {
-        return Err(unusable(format!("the log has {found} partitions, this program uses {PARTITIONS}").into()));
+static LOG: Store = Store {
+    schema: "tizza_log",
+    durability: Durability::Full,
+    steps: &[
+        Step {
+            name: "log",
+            sqlite: include_str!("../../migrations/sqlite/1_log.sql"),
+            postgres: include_str!("../../migrations/postgres/1_log.sql"),
+        },
+        Step {
+            name: "command keys",
+            sqlite: include_str!("../../migrations/sqlite/2_command_keys.sql"),
+            postgres: include_str!("../../migrations/postgres/2_command_keys.sql"),
+        },
+        Step { name: "append", sqlite: "", postgres: include_str!("../../migrations/postgres/3_append.sql") },
+    ],
+};
+
+/// The log's database, opened and brought up to this version; not in use yet.
+#[derive(Debug)]
+pub struct LogStore {
+    pub(crate) database: Database,
+}
+
+impl LogStore {
+    /// Opens it, and makes it where there is none. A server that is away is waited for, as long as `patience` lasts.
+    ///
+    /// # Errors
+    /// It cannot be opened, or has another number of partitions.
+    pub async fn open(url: &StoreUrl, patience: Duration) -> Result<Self, OpenError> {
+        let database = Database::open(url, &LOG, patience).await?;
+        let unusable = |source| OpenError::Unusable { url: url.clone(), source };
+        let found = partitions(&database).await.map_err(|e| unusable(e.into()))?;
+        if found != PARTITIONS.to_string() {
+            database.close().await;
+            return Err(unusable(format!("the log has {found} partitions, this program uses {PARTITIONS}").into()));
+        }
+        Ok(Self { database })
     }
-    Ok(database)
+
+    /// Whether nothing has happened yet.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn is_empty(&self) -> Result<bool, sqlx::Error> {
+        Ok(heads(&self.database).await? == Heads::default())
+    }
+
+    /// Closes it.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
 }
 
 /// The number of partitions in the store, written when it is new.
-async fn partitions(database: &Database) -> Result<i64, sqlx::Error> {
+async fn partitions(database: &Database) -> Result<String, sqlx::Error> {
     let mut tx = database.begin().await?;
-    sqlx::query("insert into store_meta (key, value) values ('partitions', $1) on conflict do nothing")
-        .bind(PARTITIONS.to_string())
-        .execute(&mut *tx)
-        .await?;
+    let sql = "insert into store_meta (key, value) values ('partitions', $1) on conflict do nothing";
+    on!(&mut tx, |db| sqlx::query(sql).bind(PARTITIONS.to_string()).execute(&mut **db).await.map(drop))?;
     for partition in Partition::all() {
-        sqlx::query("insert into heads (partition, position, recorded_at) values ($1, 0, $2) on conflict do nothing")
-            .bind(partition)
-            .bind(text(DateTime::UNIX_EPOCH))
-            .execute(&mut *tx)
-            .await?;
+        let sql = "insert into heads (partition, position, recorded_at) values ($1, 0, $2) on conflict do nothing";
+        on!(&mut tx, |db| sqlx::query(sql).bind(partition).bind(DateTime::UNIX_EPOCH).execute(&mut **db).await.map(drop))?;
     }
-    let found = sqlx::query_scalar("select cast(value as integer) from store_meta where key = 'partitions'").fetch_one(&mut *tx).await?;
+    let sql = "select value from store_meta where key = 'partitions'";
+    let found = on!(&mut tx, |db| sqlx::query_scalar(sql).fetch_one(&mut **db).await)?;
     tx.commit().await?;
     Ok(found)
 }
 
 /// What became of a batch.
+#[derive(Debug)]
 pub struct Written {
     /// Of each wish, in order.
     pub outcomes: Vec<Outcome>,
-    /// All of them.
-    pub heads: Heads,
+    /// Of the partitions that were written to.
+    pub heads: Vec<(Partition, Position)>,
     /// In the order of their positions.
     pub events: Vec<Recorded>,
 }
 
-/// Decides a batch under the lock and writes what was accepted, in one transaction.
-pub async fn append(database: &Database, batch: &[Append]) -> Result<Written, sqlx::Error> {
-    let mut tx = database.begin().await?;
-    let facts = facts::read(&mut tx, batch).await?;
-    let mut known = facts.heads.clone();
-    let (outcomes, plan) = judge::judge(batch, facts, now());
-    let events: Vec<_> = plan.events.iter().map(|planned| recorded(batch, planned)).collect();
-    write::plan(&mut tx, &events, &plan).await?;
-    tx.commit().await?;
-    known.extend(plan.heads);
-    let mut heads = [0; PARTITIONS as usize];
-    for (partition, head) in known {
-        heads[partition.index()] = head.position;
-    }
-    Ok(Written { outcomes, heads, events })
-}
-
-fn recorded(batch: &[Append], planned: &judge::Planned) -> Recorded {
+/// An event as it is stored.
+fn recorded(batch: &[Append], planned: &Planned) -> Recorded {
     let wish = &batch[planned.wish];
     let event = &wish.events[planned.event];
     Recorded {
         partition: wish.partition,
         position: planned.position,
-        event_id: Uuid::now_v7(),
+        event_id: event.event_id,
         stream_id: wish.stream_id,
         version: planned.version,
         event_type: event.event_type.into(),
@@ -90,9 +120,18 @@ fn recorded(batch: &[Append], planned: &judge::Planned) -> Recorded {
     }
 }
 
+fn metadata(metadata: &Metadata) -> Result<String, sqlx::Error> {
+    serde_json::to_string(metadata).map_err(|e| sqlx::Error::Encode(e.into()))
+}
+
+fn moved(plan: &Plan) -> Vec<(Partition, Position)> {
+    plan.heads.iter().map(|(partition, head)| (*partition, head.position)).collect()
+}
+
 pub async fn heads(database: &Database) -> Result<Heads, sqlx::Error> {
-    let rows: Vec<(Partition, Position)> = sqlx::query_as("select partition, position from heads").fetch_all(&database.reader).await?;
-    let mut heads = [0; PARTITIONS as usize];
+    let sql = "select partition, position from heads";
+    let rows: Vec<(Partition, Position)> = on!(&database.reader, |db| sqlx::query_as(sql).fetch_all(db).await)?;
+    let mut heads = Heads::default();
     for (partition, position) in rows {
         heads[partition.index()] = position;
     }
@@ -100,14 +139,15 @@ pub async fn heads(database: &Database) -> Result<Heads, sqlx::Error> {
 }
 
 pub async fn stream(database: &Database, stream_id: Uuid, after: Version) -> Result<Vec<Recorded>, sqlx::Error> {
-    let sql = sqlx::AssertSqlSafe(format!("select {COLUMNS} from events where stream_id = $1 and version > $2 order by version"));
-    sqlx::query_as(sql).bind(stream_id).bind(after).fetch_all(&database.reader).await
+    let sql = format!("select {COLUMNS} from events where stream_id = $1 and version > $2 order by version");
+    on!(&database.reader, |db| sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(stream_id).bind(after).fetch_all(db).await)
 }
 
 pub async fn read(database: &Database, partition: Partition, after: Position, limit: usize) -> Result<Vec<Recorded>, sqlx::Error> {
-    let sql =
-        sqlx::AssertSqlSafe(format!("select {COLUMNS} from events where partition = $1 and position > $2 order by position limit $3"));
-    sqlx::query_as(sql).bind(partition).bind(after).bind(limit as i64).fetch_all(&database.reader).await
+    let sql = format!("select {COLUMNS} from events where partition = $1 and position > $2 order by position limit $3");
+    on!(&database.reader, |db| {
+        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(partition).bind(after).bind(limit as i64).fetch_all(db).await
+    })
 }
 
 pub async fn read_types(
@@ -117,17 +157,20 @@ pub async fn read_types(
     types: &[&str],
     limit: usize,
 ) -> Result<Vec<Recorded>, sqlx::Error> {
-    let sql = sqlx::AssertSqlSafe(format!(
+    let listed = database.reader.pick("select value from json_each($4)", "select jsonb_array_elements_text($4)");
+    let sql = format!(
         "select {COLUMNS} from events where partition = $1 and position > $2 and position <= $3
-           and type in (select value from json_each($4)) order by position limit $5"
-    ));
-    let query = sqlx::query_as(sql).bind(partition).bind(after).bind(until).bind(sqlx::types::Json(types)).bind(limit as i64);
-    query.fetch_all(&database.reader).await
+           and type in ({listed}) order by position limit $5"
+    );
+    on!(&database.reader, |db| {
+        let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(partition).bind(after).bind(until);
+        query.bind(Json(types)).bind(limit as i64).fetch_all(db).await
+    })
 }
 
 pub async fn linked(database: &Database, kind: &str, key: Uuid) -> Result<Vec<Uuid>, sqlx::Error> {
     let sql = "select stream_id from links where kind = $1 and key = $2 order by stream_id";
-    sqlx::query_scalar(sql).bind(kind).bind(key).fetch_all(&database.reader).await
+    on!(&database.reader, |db| sqlx::query_scalar(sql).bind(kind).bind(key).fetch_all(db).await)
 }
 
 /// Microseconds are what both databases keep.
@@ -136,6 +179,7 @@ fn now() -> DateTime<Utc> {
     DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
 }
 
-fn text(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Micros, true)
-}
+type Rows<K, V> = Result<HashMap<K, V>, sqlx::Error>;
+
+#[cfg(test)]
+mod tests;

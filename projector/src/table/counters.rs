@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use read_store::View;
 use serde_json::Value;
-use sqlx::SqliteConnection;
 use uuid::Uuid;
 
-use super::{Table, execute, upsert};
+use super::{Generation, Table};
 
 /// Counters by id: any partition may add to them, so nothing is loaded and what is written is what is to be added.
 #[derive(Debug)]
@@ -33,17 +31,13 @@ impl Counters {
     ///
     /// # Errors
     /// The database's own.
-    pub async fn store(&self, db: &mut SqliteConnection, view: &View, generation: i64) -> Result<(), sqlx::Error> {
-        if self.added.is_empty() {
-            return Ok(());
-        }
+    pub async fn store(&self, db: &mut Generation<'_>) -> Result<(), sqlx::Error> {
         let row = |(id, sums): (&Uuid, &Vec<i64>)| {
             let values = std::iter::once(Value::from(id.to_string())).chain(sums.iter().copied().map(Value::from));
             self.table.columns.iter().map(|column| column.name.to_owned()).zip(values).collect::<serde_json::Map<_, _>>()
         };
         let rows: Vec<_> = self.added.iter().map(row).collect();
-        let name = format!("{{{}}}", self.table.name);
-        let add: Vec<_> = self.table.columns[1..].iter().map(|c| format!("{0} = {name}.{0} + excluded.{0}", c.name)).collect();
-        execute(db, view, generation, &upsert(self.table, &format!("update set {}", add.join(", "))), &rows).await
+        let add = self.table.columns[1..].iter().map(|c| format!("{0} = {{{1}}}.{0} + excluded.{0}", c.name, self.table.name));
+        self.table.upsert(&format!("update set {}", add.collect::<Vec<_>>().join(", ")), &rows, db).await
     }
 }

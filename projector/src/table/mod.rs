@@ -4,13 +4,13 @@
 
 mod counters;
 mod rows;
+mod statements;
 
-use read_store::View;
-use serde::Serialize;
-use sqlx::{AssertSqlSafe, SqliteConnection, types::Json};
+use read_store::Definition;
 
 pub use counters::Counters;
 pub use rows::{Row, Rows};
+pub use statements::Generation;
 
 /// A table's shape; its name is followed by the generation's number in the database.
 #[derive(Debug)]
@@ -22,13 +22,14 @@ pub struct Table {
     /// How many columns the key has.
     pub key: usize,
     /// The user whose rows are found when the account is deleted.
-    pub owner: Option<&'static str>,
-    /// Columns of further indexes.
+    pub owner: Option<Column>,
+    /// Columns of further indexes. Postgres may look for a row of a new table in any that begins with a column of the key: where
+    /// many rows share its value, the index goes on with the rest of the key.
     pub indexes: &'static [&'static [&'static str]],
 }
 
 /// A column.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Column {
     name: &'static str,
     kind: Kind,
@@ -74,92 +75,52 @@ impl Column {
         self.nullable = true;
         self
     }
+}
 
-    fn definition(&self) -> String {
-        let kind = match self.kind {
-            Kind::Id => "blob",
-            Kind::Text | Kind::Time => "text",
-            Kind::Number | Kind::Flag => "integer",
-        };
-        format!("{} {kind}{}", self.name, if self.nullable { "" } else { " not null" })
-    }
-
-    /// The column's value, as JSON has it.
-    fn to_json(&self) -> String {
-        match self.kind {
-            Kind::Id => format!("'{0}', lower(hex({0}))", self.name),
-            Kind::Flag => format!("'{0}', json(iif({0}, 'true', 'false'))", self.name),
-            Kind::Text | Kind::Number | Kind::Time => format!("'{0}', {0}", self.name),
+impl Kind {
+    const fn in_sqlite(self) -> &'static str {
+        match self {
+            Self::Id => "blob",
+            Self::Text | Self::Time => "text",
+            Self::Number | Self::Flag => "integer",
         }
     }
 
-    /// A value for the column, from a JSON object.
-    fn of_json(&self) -> String {
-        match self.kind {
-            Kind::Id => format!("unhex(value->>'{}', '-')", self.name),
-            Kind::Text | Kind::Number | Kind::Time | Kind::Flag => format!("value->>'{}'", self.name),
+    /// Text has the order of its bytes, as it has in SQLite.
+    const fn in_postgres(self) -> &'static str {
+        match self {
+            Self::Id => "uuid",
+            Self::Text => "text collate \"C\"",
+            Self::Time => "timestamptz",
+            Self::Number => "bigint",
+            Self::Flag => "boolean",
         }
     }
 }
 
 impl Table {
-    /// The statements that make it, with its name in braces.
+    /// The statements that make it.
     #[must_use]
-    pub fn definition(&self) -> String {
-        let columns: Vec<_> = self.columns.iter().map(Column::definition).collect();
-        let key = self.names(self.columns.get(..self.key).unwrap_or_default());
-        let name = self.name;
-        let mut sql = format!("create table {{{name}}} ({}, primary key ({key})) strict, without rowid;\n", columns.join(", "));
+    pub fn definition(&self) -> Definition {
+        Definition { sqlite: self.define(Kind::in_sqlite, " strict, without rowid"), postgres: self.define(Kind::in_postgres, "") }
+    }
+
+    fn define(&self, kind: fn(Kind) -> &'static str, options: &str) -> String {
+        let column = |c: &Column| format!("{} {}{}", c.name, kind(c.kind), if c.nullable { "" } else { " not null" });
+        let columns: Vec<_> = self.columns.iter().map(column).collect();
+        let (name, key) = (self.name, names(self.key_columns()));
+        let mut sql = format!("create table {{{name}}} ({}, primary key ({key})){options};\n", columns.join(", "));
         for index in self.indexes {
             sql += &format!("create index {{{name}}}_by_{} on {{{name}}} ({});\n", index.join("_"), index.join(", "));
         }
         sql
     }
 
-    fn names(&self, columns: &[Column]) -> String {
-        columns.iter().map(|column| column.name).collect::<Vec<_>>().join(", ")
-    }
-
     fn key_columns(&self) -> &'static [Column] {
         &self.columns[..self.key]
     }
-
-    fn of_json(&self, columns: &[Column]) -> String {
-        columns.iter().map(Column::of_json).collect::<Vec<_>>().join(", ")
-    }
 }
 
-fn upsert(table: &Table, then: &str) -> String {
-    format!(
-        "insert into {{{}}} ({}) select {} from json_each($1) where true on conflict ({}) do {then}",
-        table.name,
-        table.names(table.columns),
-        table.of_json(table.columns),
-        table.names(table.key_columns())
-    )
-}
-
-async fn fetch(
-    db: &mut SqliteConnection,
-    view: &View,
-    generation: i64,
-    sql: &str,
-    keys: &std::collections::BTreeSet<impl Serialize + Sync>,
-) -> Result<Vec<String>, sqlx::Error> {
-    if keys.is_empty() {
-        return Ok(vec![]);
-    }
-    let sql = AssertSqlSafe(read_store::generations::expand(sql, view, generation));
-    sqlx::query_scalar(sql).bind(Json(keys)).fetch_all(db).await
-}
-
-async fn execute(
-    db: &mut SqliteConnection,
-    view: &View,
-    generation: i64,
-    sql: &str,
-    rows: &[impl Serialize + Sync],
-) -> Result<(), sqlx::Error> {
-    let sql = AssertSqlSafe(read_store::generations::expand(sql, view, generation));
-    sqlx::query(sql).bind(Json(rows)).execute(db).await.map(drop)
+fn names(columns: &[Column]) -> String {
+    columns.iter().map(|column| column.name).collect::<Vec<_>>().join(", ")
 }

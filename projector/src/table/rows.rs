@@ -5,15 +5,13 @@ use std::{
     fmt::Debug,
 };
 
-use read_store::View;
 use serde::{Serialize, de::DeserializeOwned};
-use sqlx::SqliteConnection;
 use uuid::Uuid;
 
-use super::{Column, Table, execute, fetch, upsert};
+use super::{Generation, Table};
 
 /// A row of a table, as serde sees it: a member for each column.
-pub trait Row: Clone + PartialEq + Debug + Serialize + DeserializeOwned + Send + Sync {
+pub trait Row: Clone + PartialEq + Debug + Serialize + DeserializeOwned + Send + Sync + Unpin + 'static {
     /// Its table.
     const TABLE: &'static Table;
     /// Its key: serialised, it is an object of the key's columns.
@@ -92,21 +90,15 @@ impl<R: Row> Rows<R> {
     ///
     /// # Errors
     /// The database's own.
-    pub async fn load(&mut self, db: &mut SqliteConnection, view: &View, generation: i64) -> Result<(), sqlx::Error> {
+    pub async fn load(&mut self, db: &mut Generation<'_>) -> Result<(), sqlx::Error> {
         let table = R::TABLE;
-        let json: Vec<_> = table.columns.iter().map(Column::to_json).collect();
-        let select = format!("select json_object({}) from {{{}}}", json.join(", "), table.name);
-        let key = table.names(table.key_columns());
-        let by_key = format!("{select} where ({key}) in (select {} from json_each($1))", table.of_json(table.key_columns()));
-        let mut found = fetch(db, view, generation, &by_key, &self.keys).await?;
+        let keys: Vec<_> = self.keys.iter().collect();
+        let mut found = table.fetch::<R>(table.key_columns(), &keys, db).await?;
         if let Some(owner) = table.owner {
-            let by_owner = format!("{select} where {owner} in (select unhex(value, '-') from json_each($1))");
-            found.extend(fetch(db, view, generation, &by_owner, &self.owners).await?);
+            let owners: Vec<_> = self.owners.iter().map(|id| BTreeMap::from([(owner.name, id)])).collect();
+            found.extend(table.fetch(&[owner], &owners, db).await?);
         }
-        for json in found {
-            let row: R = serde_json::from_str(&json).map_err(|e| sqlx::Error::Decode(e.into()))?;
-            self.loaded.insert(row.key(), row);
-        }
+        self.loaded = found.into_iter().map(|row| (row.key(), row)).collect();
         self.now = self.loaded.clone();
         Ok(())
     }
@@ -115,24 +107,13 @@ impl<R: Row> Rows<R> {
     ///
     /// # Errors
     /// The database's own.
-    pub async fn store(&self, db: &mut SqliteConnection, view: &View, generation: i64) -> Result<(), sqlx::Error> {
+    pub async fn store(&self, db: &mut Generation<'_>) -> Result<(), sqlx::Error> {
         let table = R::TABLE;
         let gone: Vec<_> = self.loaded.keys().filter(|key| !self.now.contains_key(key)).collect();
-        if !gone.is_empty() {
-            let key = table.names(table.key_columns());
-            let sql = format!(
-                "delete from {{{}}} where ({key}) in (select {} from json_each($1))",
-                table.name,
-                table.of_json(table.key_columns())
-            );
-            execute(db, view, generation, &sql, &gone).await?;
-        }
+        table.delete(&gone, db).await?;
         let changed: Vec<_> = self.now.iter().filter(|(key, row)| self.loaded.get(key) != Some(row)).map(|(_, row)| row).collect();
-        if !changed.is_empty() {
-            let set: Vec<_> = table.columns[table.key..].iter().map(|c| format!("{0} = excluded.{0}", c.name)).collect();
-            let then = if set.is_empty() { "nothing".into() } else { format!("update set {}", set.join(", ")) };
-            execute(db, view, generation, &upsert(table, &then), &changed).await?;
-        }
-        Ok(())
+        let set: Vec<_> = table.columns[table.key..].iter().map(|c| format!("{0} = excluded.{0}", c.name)).collect();
+        let then = if set.is_empty() { "nothing".into() } else { format!("update set {}", set.join(", ")) };
+        table.upsert(&then, &changed, db).await
     }
 }

@@ -12,7 +12,6 @@ use events::{
     pizzerias::PizzeriaClosure,
     users::{Settings, UserDeletion},
 };
-use proptest::prelude::*;
 use uuid::Uuid;
 
 /// The last two share a partition, the others have one each.
@@ -27,6 +26,7 @@ pub enum Act {
     SignUp(usize),
     DeleteAccount(usize),
     MakeSuperuser(usize),
+    ChangePassword(usize),
     ChangeProfile(usize, usize),
     SetStaff(usize, bool),
     ShutOut(usize, bool),
@@ -41,8 +41,8 @@ pub enum Act {
     React(usize, usize, Option<Reaction>),
 }
 use Act::{
-    Approve, ChangePizza, ChangePlace, ChangeProfile, Close, Create, DeleteAccount, MakeSuperuser, Open, React, SetStaff, ShutOut, SignUp,
-    TakeOff, WithdrawApproval,
+    Approve, ChangePassword, ChangePizza, ChangePlace, ChangeProfile, Close, Create, DeleteAccount, MakeSuperuser, Open, React, SetStaff,
+    ShutOut, SignUp, TakeOff, WithdrawApproval,
 };
 
 pub fn user(n: usize) -> UserId {
@@ -70,7 +70,7 @@ pub struct Happened {
 impl Happened {
     pub fn of<E: Vocabulary>(stream_id: impl Into<Uuid>, subject: impl Into<Uuid>, event: &E) -> Self {
         let events::EventType { name, schema_version } = event.kind_of_event();
-        let event = NewEvent { event_type: name, schema_version, payload: event.encode() };
+        let event = NewEvent { event_id: Uuid::now_v7(), event_type: name, schema_version, payload: event.encode() };
         Self { kind: E::KIND, stream_id: stream_id.into(), subject: subject.into(), version: 1, event }
     }
 
@@ -124,7 +124,7 @@ impl History {
         let possible = match act {
             SignUp(_) => true,
             DeleteAccount(user) => self.act(SignUp(user)),
-            MakeSuperuser(user) | Open(user) => self.has_account(user),
+            MakeSuperuser(user) | ChangePassword(user) | Open(user) => self.has_account(user),
             ChangeProfile(user, _) | SetStaff(user, _) | ShutOut(user, _) => self.has_account(user),
             ChangePlace(place, _) => self.has_account(place) && self.act(Open(place)) && !self.did(Close(place)),
             Close(place) => self.act(Open(place)),
@@ -192,6 +192,7 @@ pub fn happened(act: Act) -> Happened {
             Happened::of(user(n), user(n), &UserEvent::UserDeleted { user_id: user(n), reason: UserDeletion::SelfRequested })
         }
         MakeSuperuser(n) => Happened::of(superusers(), superusers(), &SuperuserEvent::SuperuserGranted { user_id: user(n) }),
+        ChangePassword(n) => Happened::of(user(n), user(n), &UserEvent::PasswordChanged { credential_id: CredentialId(Uuid::nil()) }),
         ChangeProfile(n, k) => {
             let name = |part: usize| [None, Some(None), Some(Some(pii("New", k)))][(k + part) % 3].clone();
             let settings = Settings { mail_on_meetup: k % 2 == 0, ..Settings::default() };
@@ -234,27 +235,4 @@ pub fn happened(act: Act) -> Happened {
             Happened::of(ReactionId::of(user_id, pizza_id), user_id, &event)
         }
     }
-}
-
-/// Some sixty events at most, most of them reactions.
-pub fn histories() -> impl Strategy<Value = History> {
-    let reaction = prop::sample::select(vec![Some(Reaction::Like), Some(Reaction::Like), Some(Reaction::Dislike), None]);
-    let act = prop_oneof![
-        1 => (0..4usize).prop_map(SignUp),
-        1 => (0..4usize).prop_map(DeleteAccount),
-        1 => (0..4usize).prop_map(MakeSuperuser),
-        1 => (0..4usize, 0..6usize).prop_map(|(user, k)| ChangeProfile(user, k)),
-        1 => (0..4usize, any::<bool>()).prop_map(|(user, is_staff)| SetStaff(user, is_staff)),
-        1 => (0..4usize, any::<bool>()).prop_map(|(user, out)| ShutOut(user, out)),
-        1 => (0..3usize, 0..6usize).prop_map(|(place, k)| ChangePlace(place, k)),
-        2 => (0..6usize, 0..6usize).prop_map(|(pizza, k)| ChangePizza(pizza, k)),
-        1 => (0..3usize).prop_map(Open),
-        1 => (0..3usize).prop_map(Close),
-        2 => (0..6usize).prop_map(Create),
-        2 => (0..6usize).prop_map(Approve),
-        1 => (0..6usize).prop_map(WithdrawApproval),
-        1 => (0..6usize).prop_map(TakeOff),
-        16 => (0..4usize, 0..6usize, reaction).prop_map(|(user, pizza, reaction)| React(user, pizza, reaction)),
-    ];
-    prop::collection::vec(act, 1..55).prop_map(|acts| History::of(&acts))
 }

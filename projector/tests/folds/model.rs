@@ -2,12 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use events::likes::Reaction::{self, Dislike, Like};
+use database::on;
+use events::{
+    PizzaId, ReactionId, UserId,
+    likes::Reaction::{self, Dislike, Like},
+};
 use read_store::ReadStore;
-use sqlx::{FromRow, sqlite::SqliteRow};
+use sqlx::{FromRow, postgres::PgRow, sqlite::SqliteRow};
 use uuid::Uuid;
 
-use crate::history::{Act, pizza, place, user};
+use crate::history::{Act, History, pizza, place, user};
 
 /// Rows, without what is only copied.
 #[derive(Debug, Default, PartialEq)]
@@ -26,12 +30,14 @@ pub struct Model {
     pizzerias: BTreeSet<(Uuid, Uuid, bool, bool)>,
     /// Pizza, whether it is approved, whether it is deleted.
     pizzas: BTreeSet<(Uuid, bool, bool)>,
+    /// The stream of a user, place, pizza or reaction, and how many events it has.
+    versions: BTreeSet<(Uuid, i64)>,
 }
 
 impl Model {
     /// What is expected.
-    pub fn of(acts: &[Act]) -> Self {
-        let mut model = Self::default();
+    pub fn of(history: &History) -> Self {
+        let (acts, mut model) = (&history.acts, Self::default());
         for n in 0..4 {
             if did(acts, Act::SignUp(n)) && !did(acts, Act::DeleteAccount(n)) {
                 model.users.insert((user(n).0,));
@@ -49,7 +55,17 @@ impl Model {
             model.pizzas.insert((pizza(n).0, verdict == Some(&Act::Approve(n)), did(acts, Act::TakeOff(n))));
         }
         model.count(acts);
+        model.versions = model.streams().into_iter().map(|stream| (stream, version(history, stream))).collect();
         model
+    }
+
+    /// Those whose version is in a row.
+    fn streams(&self) -> Vec<Uuid> {
+        let users = self.users.iter().map(|(user,)| *user);
+        let places = self.pizzerias.iter().map(|(place, ..)| *place);
+        let pizzas = self.pizzas.iter().map(|(pizza, ..)| *pizza);
+        let reactions = self.reactions.iter().map(|(user, pizza, ..)| ReactionId::of(UserId(*user), PizzaId(*pizza)).0);
+        users.chain(places).chain(pizzas).chain(reactions).collect()
     }
 
     fn count(&mut self, acts: &[Act]) {
@@ -84,17 +100,27 @@ impl Model {
             superusers: rows(store, "select user_id from {superusers}").await,
             pizzerias: rows(store, "select pizzeria_id, owner_id, address is not null, closed from {pizzerias}").await,
             pizzas: rows(store, "select pizza_id, approved, deleted from {pizzas}").await,
+            versions: rows(
+                store,
+                "select user_id, version from {users} union all select pizzeria_id, version from {pizzerias}
+                union all select pizza_id, version from {pizzas} union all select like_id, version from {reactions}",
+            )
+            .await,
         }
     }
 }
 
 async fn rows<R>(store: &ReadStore, template: &'static str) -> BTreeSet<R>
 where
-    R: for<'r> FromRow<'r, SqliteRow> + Ord + Send + Unpin,
+    R: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Ord + Send + Unpin,
 {
-    let live = store.live().await.unwrap();
-    let rows: Vec<R> = sqlx::query_as(live.sql(template)).fetch_all(&store.database.reader).await.unwrap();
+    let sql = store.live().await.unwrap().sql(template);
+    let rows: Vec<R> = on!(&store.database.reader, |db| sqlx::query_as(sql).fetch_all(db).await.unwrap());
     rows.into_iter().collect()
+}
+
+fn version(history: &History, stream: Uuid) -> i64 {
+    history.events.iter().filter(|happened| happened.stream_id == stream).count() as i64
 }
 
 fn did(acts: &[Act], act: Act) -> bool {

@@ -1,12 +1,11 @@
-//! Stores in a temporary folder.
+//! Where tests have their stores, and what they do there.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use database::StoreUrl;
-use event_log::{Append, EventLog, Outcome, Partition, Position, Recorded};
+use event_log::{Append, EventLog, KeyStore, Keys, LogStore, Outcome, Partition, Position};
 use projector::{Projection, Step, Worker};
-use read_store::{ReadStore, generations::expand, views};
-use sqlx::AssertSqlSafe;
+use read_store::ReadStore;
 use tempfile::TempDir;
 
 use crate::{
@@ -15,49 +14,71 @@ use crate::{
     tally::{Tally, tally},
 };
 
+const PATIENCE: Duration = Duration::from_secs(30);
+
 pub type Generations = Vec<(Arc<dyn Projection>, i64)>;
 
-/// A read store that is folded into without a worker.
-pub struct Rows {
-    _folder: TempDir,
-    pub store: ReadStore,
-    generations: Generations,
+/// A folder, and a read store in it or on a server.
+pub struct Place {
+    folder: TempDir,
+    read: StoreUrl,
 }
 
-impl Rows {
-    pub async fn new() -> Self {
+impl Place {
+    pub fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (store, generations) = read_store(&folder).await;
-        Self { _folder: folder, store, generations }
+        let read = StoreUrl::file(folder.path().join("read.db"));
+        Self { folder, read }
     }
 
-    pub async fn fold(&self, batch: &[Recorded]) {
-        let mut tx = self.store.database.begin().await.unwrap();
-        for (projection, generation) in &self.generations {
-            projection.fold(&mut tx, *generation, batch).await.unwrap();
-        }
-        tx.commit().await.unwrap();
+    /// A new database, where there is a Postgres.
+    pub fn postgres() -> Option<Self> {
+        test_servers::shared_database().ok().map(|url| Self::at(&url))
     }
 
-    /// Every column of every row of every table.
-    pub async fn dump(&self) -> BTreeMap<&'static str, Vec<String>> {
-        let mut dump = BTreeMap::new();
-        for view in views::ALL {
-            for table in view.tables {
-                let name = expand(&format!("{{{table}}}"), view, 1);
-                let columns = "select group_concat('quote(' || name || ')', ' || '', '' || ') from pragma_table_info($1)";
-                let columns: String = sqlx::query_scalar(columns).bind(&name).fetch_one(&self.store.database.reader).await.unwrap();
-                let rows = AssertSqlSafe(format!("select {columns} from {name} order by 1"));
-                dump.insert(*table, sqlx::query_scalar(rows).fetch_all(&self.store.database.reader).await.unwrap());
-            }
-        }
-        dump
+    /// That database.
+    pub fn at(url: &str) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), read: url.parse().unwrap() }
+    }
+
+    async fn log(&self) -> EventLog {
+        let file = |name: &str| StoreUrl::file(self.folder.path().join(name));
+        let keys = KeyStore::open(&file("keys.db"), PATIENCE).await.unwrap();
+        let store = LogStore::open(&file("log.db"), PATIENCE).await.unwrap();
+        EventLog::start(store, Keys::new(keys, &[[7; 32]])).await.unwrap()
+    }
+
+    pub async fn read_store(&self) -> (ReadStore, Generations) {
+        let store = ReadStore::open(&self.read, PATIENCE).await.unwrap();
+        let generations = projector::prepare(&store).await.unwrap();
+        (store, generations)
     }
 }
+
+/// A test with the read store on each database, for functions that take a [`Tizza`].
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name($crate::setup::Tizza::at($crate::setup::Place::sqlite()).await).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                if let Some(place) = $crate::setup::Place::postgres() {
+                    super::$name($crate::setup::Tizza::at(place).await).await;
+                }
+            })+
+        }
+    };
+}
+pub(crate) use on_both;
 
 /// A log and a read store, and what happened.
 pub struct Tizza {
-    folder: TempDir,
+    place: Place,
     pub log: EventLog,
     pub store: ReadStore,
     generations: Generations,
@@ -65,23 +86,28 @@ pub struct Tizza {
 }
 
 impl Tizza {
-    pub async fn new() -> Self {
-        Self::open(tempfile::tempdir().unwrap(), History::default()).await
+    pub async fn at(place: Place) -> Self {
+        Self::open(place, History::default()).await
     }
 
-    async fn open(folder: TempDir, history: History) -> Self {
-        let log = EventLog::open(&StoreUrl::file(folder.path().join("log.db"))).await.unwrap();
-        let (store, mut generations) = read_store(&folder).await;
-        let tally: Arc<dyn Projection> = Arc::new(Tally);
-        let generation = store.ensure(tally.view(), &tally.tables()).await.unwrap();
-        generations.push((tally, generation));
-        Self { folder, log, store, generations, history }
+    async fn open(place: Place, history: History) -> Self {
+        let log = place.log().await;
+        let (store, generations) = place.read_store().await;
+        let mut tizza = Self { place, log, store, generations, history };
+        tizza.add(Arc::new(Tally)).await;
+        tizza
+    }
+
+    /// One more projection.
+    pub async fn add(&mut self, projection: Arc<dyn Projection>) {
+        let generation = self.store.ensure(projection.view(), &projection.tables()).await.unwrap();
+        self.generations.push((projection, generation));
     }
 
     pub async fn restarted(self) -> Self {
         self.log.close().await;
         self.store.close().await;
-        Self::open(self.folder, self.history).await
+        Self::open(self.place, self.history).await
     }
 
     /// Does these and what they presume.
@@ -106,13 +132,12 @@ impl Tizza {
             reads: vec![],
             claims: vec![],
             links: vec![],
+            key: None,
+            after: None,
         };
-        match self.log.append(append).await.unwrap() {
-            Outcome::Appended { position, .. } => position,
-            refused @ (Outcome::Conflict { .. } | Outcome::Stale(_) | Outcome::ClaimTaken(_) | Outcome::AnotherStream) => {
-                panic!("{refused:?}")
-            }
-        }
+        let outcome = self.log.append(append).await.unwrap();
+        let Outcome::Appended { position, .. } = outcome else { panic!("{outcome:?}") };
+        position
     }
 
     pub fn worker(&self, partition: Partition) -> Worker {
@@ -128,7 +153,7 @@ impl Tizza {
 
     /// Everything that happened is in the rows, once.
     pub async fn assert_folded(&self) {
-        assert_eq!(Model::read(&self.store).await, Model::of(&self.history.acts));
+        assert_eq!(Model::read(&self.store).await, Model::of(&self.history));
         assert_eq!(tally(&self.store).await, self.history.events.len());
     }
 
@@ -156,10 +181,4 @@ pub async fn drain(worker: &mut Worker) -> Step {
         }
     }
     panic!("a few events are folded in a few steps");
-}
-
-async fn read_store(folder: &TempDir) -> (ReadStore, Generations) {
-    let store = ReadStore::open(&StoreUrl::file(folder.path().join("read.db"))).await.unwrap();
-    let generations = projector::prepare(&store).await.unwrap();
-    (store, generations)
 }

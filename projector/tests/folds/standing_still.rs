@@ -13,7 +13,7 @@ use crate::{
         Act::{Approve, Close, Create, DeleteAccount, React, SignUp},
         happened, user,
     },
-    setup::{Tizza, drain},
+    setup::{Tizza, drain, on_both},
 };
 
 /// A like by user 1 that nobody can read, after one that everybody can.
@@ -24,9 +24,7 @@ async fn broken_like(tizza: &mut Tizza) -> Position {
     tizza.append(&broken).await
 }
 
-#[tokio::test]
-async fn a_projection_that_cannot_read_an_event_stands_still_and_the_others_go_on() {
-    let mut tizza = Tizza::new().await;
+async fn a_projection_that_cannot_read_an_event_stands_still_and_the_others_go_on(mut tizza: Tizza) {
     let broken = broken_like(&mut tizza).await;
     let partition = Partition::of(user(1).0);
     let mut worker = tizza.worker(partition);
@@ -43,9 +41,7 @@ async fn a_projection_that_cannot_read_an_event_stands_still_and_the_others_go_o
 }
 
 /// Then it is behind the others, and is tried before they are.
-#[tokio::test]
-async fn the_others_go_on_also_after_a_restart() {
-    let mut tizza = Tizza::new().await;
+async fn the_others_go_on_also_after_a_restart(mut tizza: Tizza) {
     let broken = broken_like(&mut tizza).await;
     let partition = Partition::of(user(1).0);
     assert_eq!(drain(&mut tizza.worker(partition)).await, Step::Blocked);
@@ -63,9 +59,7 @@ async fn the_others_go_on_also_after_a_restart() {
     assert!(tizza.positions(partition).await.1["reactions"] < broken);
 }
 
-#[tokio::test]
-async fn an_event_of_a_newer_schema_version_stops_only_the_projections_that_list_it() {
-    let mut tizza = Tizza::new().await;
+async fn an_event_of_a_newer_schema_version_stops_only_the_projections_that_list_it(mut tizza: Tizza) {
     let partition = Partition::of(user(0).0);
     tizza.happens(&[Create(0)]).await;
     let mut newer = happened(Create(1));
@@ -76,4 +70,10 @@ async fn an_event_of_a_newer_schema_version_stops_only_the_projections_that_list
     assert_eq!(drain(&mut worker).await, Step::Blocked);
     assert_eq!(tizza.behind(partition).await, ["pizzas"]);
     assert!(tizza.positions(partition).await.1["pizzas"] < position);
+}
+
+on_both! {
+    a_projection_that_cannot_read_an_event_stands_still_and_the_others_go_on,
+    the_others_go_on_also_after_a_restart,
+    an_event_of_a_newer_schema_version_stops_only_the_projections_that_list_it,
 }

@@ -13,12 +13,10 @@ use crate::{
         happened, user,
     },
     model::Model,
-    setup::{Tizza, drain},
+    setup::{Tizza, drain, on_both},
 };
 
-#[tokio::test]
-async fn the_worker_folds_what_the_log_has_and_is_idle_then() {
-    let mut tizza = Tizza::new().await;
+async fn the_worker_folds_what_the_log_has_and_is_idle_then(mut tizza: Tizza) {
     tizza.happens(&[Approve(0), Approve(2), WithdrawApproval(2), MakeSuperuser(1), TakeOff(1), Close(1)]).await;
     tizza.happens(&[React(0, 2, Some(Dislike)), React(1, 0, Some(Like)), React(2, 0, Some(Like)), React(2, 0, None)]).await;
     tizza.happens(&[React(3, 0, Some(Like)), DeleteAccount(3)]).await;
@@ -30,9 +28,7 @@ async fn the_worker_folds_what_the_log_has_and_is_idle_then() {
     }
 }
 
-#[tokio::test]
-async fn of_two_workers_on_one_partition_one_writes_and_the_other_finds_out() {
-    let mut tizza = Tizza::new().await;
+async fn of_two_workers_on_one_partition_one_writes_and_the_other_finds_out(mut tizza: Tizza) {
     let partition = Partition::of(user(0).0);
     let (mut one, mut other) = (tizza.worker(partition), tizza.worker(partition));
     tizza.happens(&[React(0, 0, Some(Like))]).await;
@@ -54,9 +50,7 @@ async fn of_two_workers_on_one_partition_one_writes_and_the_other_finds_out() {
     assert_eq!(tizza.behind(partition).await, [""; 0]);
 }
 
-#[tokio::test]
-async fn after_a_restart_folding_goes_on_where_the_rows_are() {
-    let mut tizza = Tizza::new().await;
+async fn after_a_restart_folding_goes_on_where_the_rows_are(mut tizza: Tizza) {
     tizza.happens(&[React(1, 0, Some(Like)), React(2, 0, Some(Like)), React(3, 1, Some(Dislike))]).await;
     tizza.fold_all().await;
     let mut tizza = tizza.restarted().await;
@@ -68,9 +62,7 @@ async fn after_a_restart_folding_goes_on_where_the_rows_are() {
     tizza.assert_folded().await;
 }
 
-#[tokio::test]
-async fn an_event_type_that_nobody_lists_is_passed_over() {
-    let mut tizza = Tizza::new().await;
+async fn an_event_type_that_nobody_lists_is_passed_over(mut tizza: Tizza) {
     let partition = Partition::of(user(0).0);
     tizza.happens(&[SignUp(0)]).await;
     let mut burnt = happened(Create(5));
@@ -83,12 +75,10 @@ async fn an_event_type_that_nobody_lists_is_passed_over() {
     tizza.happens(&[Create(0)]).await;
     assert_eq!(drain(&mut tizza.worker(partition)).await, Step::Idle);
     assert_eq!(tizza.behind(partition).await, [""; 0]);
-    assert_eq!(Model::read(&tizza.store).await, Model::of(&tizza.history.acts));
+    assert_eq!(Model::read(&tizza.store).await, Model::of(&tizza.history));
 }
 
-#[tokio::test]
-async fn erased_personal_values_make_no_row() {
-    let tizza = Tizza::new().await;
+async fn erased_personal_values_make_no_row(tizza: Tizza) {
     let mut signed_up = happened(SignUp(0));
     let UserEvent::UserSignedUp { user_id, credential_id, email, first_name, last_name, .. } = decode(&signed_up.event.payload) else {
         panic!("another event")
@@ -111,4 +101,12 @@ async fn erased_personal_values_make_no_row() {
 
 fn decode(payload: &str) -> UserEvent {
     events::Vocabulary::decode("UserSignedUp", 1, payload).unwrap()
+}
+
+on_both! {
+    the_worker_folds_what_the_log_has_and_is_idle_then,
+    of_two_workers_on_one_partition_one_writes_and_the_other_finds_out,
+    after_a_restart_folding_goes_on_where_the_rows_are,
+    an_event_type_that_nobody_lists_is_passed_over,
+    erased_personal_values_make_no_row,
 }

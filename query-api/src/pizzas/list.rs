@@ -1,6 +1,7 @@
 //! Pizzas by what they are.
 
 use axum::{Json, extract::State};
+use database::on;
 use serde_json::Value;
 use service_kit::{
     Problem,
@@ -12,7 +13,7 @@ use service_kit::{
 use sqlx::types::Json as Text;
 use uuid::Uuid;
 
-use super::{Pizza, PizzaRow, VIEWS, select_pizzas};
+use super::{Pizza, PizzaRow, VIEWS, ids, select_pizzas};
 use crate::{
     app::{App, Reader},
     users::is_staff,
@@ -69,11 +70,12 @@ impl Field for Order {
 /// What is the same in all lists. $1: who asks, $2: whether they may see everything, $3: the diet, $4: approved or not,
 /// $5: the place, $6 and $7: where titles begin and end, $8: ids. By ids, place and title there is an index to go by.
 macro_rules! filtered {
-    (by ids) => {
-        filtered!(
-            "p.pizza_id in (select unhex(value, '-') from json_each($8)) and ($5 is null or p.pizzeria_id = $5)
-            and ($6 is null or p.title >= $6 and p.title < $7)"
-        )
+    (by ids in $database:tt) => {
+        filtered!(concat!(
+            "p.pizza_id in ",
+            ids!($database "$8"),
+            " and ($5 is null or p.pizzeria_id = $5) and ($6 is null or p.title >= $6 and p.title < $7)"
+        ))
     };
     (by place) => {
         filtered!("p.pizzeria_id = $5 and ($6 is null or p.title >= $6 and p.title < $7) and $8 is null")
@@ -84,7 +86,7 @@ macro_rules! filtered {
     (all) => {
         filtered!("$5 is null and $6 is null and $7 is null and $8 is null")
     };
-    ($index:literal) => {
+    ($index:expr) => {
         concat!(
             "where ",
             $index,
@@ -103,7 +105,7 @@ macro_rules! statements {
             count: concat!(
                 "select count(*) from (select 1 from {pizzas} p join {pizzerias} z on z.pizzeria_id = p.pizzeria_id ",
                 filtered!($($by)*),
-                "limit 10001)"
+                "limit 10001) counted"
             ),
         }
     };
@@ -142,25 +144,27 @@ async fn listed(app: App, reader: Reader, filter: Filter, paging: Paging) -> Res
         None => false,
     };
     let statements = match &filter {
-        Filter { id: Some(_), .. } => statements!(by ids),
+        Filter { id: Some(_), .. } => rows.db.pick(statements!(by ids in sqlite), statements!(by ids in postgres)),
         Filter { pizzeria_id: Some(_), .. } => statements!(by place),
         Filter { title_startswith: Some(_), .. } => statements!(by title),
         Filter { .. } => statements!(all),
+    };
+    let list = match filter.order.unwrap_or(Order::Oldest) {
+        Order::Oldest => statements.oldest,
+        Order::Newest => statements.newest,
     };
     let (from, to) = filter.title_startswith.map(|prefix| (prefix.from, prefix.to)).unzip();
     let diet = filter.diet.map(|DietName(diet)| diet);
     let approved = filter.approved.map(|Flag(approved)| approved);
     let ids = filter.id.map(|Ids(ids)| Text(ids));
-
-    let count = sqlx::query_scalar(rows.live.sql(statements.count)).bind(reader.viewer).bind(sees_all).bind(diet).bind(approved);
-    let count = count.bind(filter.pizzeria_id).bind(&from).bind(&to).bind(&ids).fetch_one(&rows.db).await?;
-    let list = match filter.order.unwrap_or(Order::Oldest) {
-        Order::Oldest => statements.oldest,
-        Order::Newest => statements.newest,
-    };
-    let list = sqlx::query_as(rows.live.sql(list)).bind(reader.viewer).bind(sees_all).bind(diet).bind(approved);
-    let list = list.bind(filter.pizzeria_id).bind(&from).bind(&to).bind(&ids).bind(paging.limit).bind(paging.offset);
-    let found: Vec<PizzaRow> = list.fetch_all(&rows.db).await?;
+    let (count, list) = (rows.live.sql(statements.count), rows.live.sql(list));
+    let (count, found): (_, Vec<PizzaRow>) = on!(&rows.db, |db| {
+        let count = sqlx::query_scalar(count).bind(reader.viewer).bind(sees_all).bind(diet).bind(approved);
+        let count = count.bind(filter.pizzeria_id).bind(&from).bind(&to).bind(&ids).fetch_one(db).await?;
+        let list = sqlx::query_as(list).bind(reader.viewer).bind(sees_all).bind(diet).bind(approved);
+        let list = list.bind(filter.pizzeria_id).bind(&from).bind(&to).bind(&ids).bind(paging.limit).bind(paging.offset);
+        (count, list.fetch_all(db).await?)
+    });
     let results = found.into_iter().map(|row| row.shown(&app)).collect();
     Ok(Json(Page::new(results, count, &paging, &app.public_url)))
 }

@@ -5,8 +5,9 @@ mod older;
 mod random;
 mod shelf;
 
-use axum::{Json, Router, extract::State, routing::get};
+use axum::{Router, extract::State, routing::get};
 use chrono::{DateTime, Utc};
+use database::on;
 use read_store::{
     View,
     views::{PIZZAS, PIZZERIAS, REACTIONS, USERS},
@@ -19,6 +20,7 @@ pub use shelf::Shelf;
 
 use crate::{
     app::{App, Reader},
+    caching::Versioned,
     users::is_staff,
 };
 
@@ -50,6 +52,7 @@ struct PizzaRow {
     created_at: DateTime<Utc>,
     likes: i64,
     dislikes: i64,
+    version: i64,
 }
 
 #[derive(Serialize)]
@@ -80,7 +83,8 @@ macro_rules! select_pizzas {
     ($($rest:tt)*) => {
         concat!(
             "select p.pizza_id, p.pizzeria_id, z.name as pizzeria_name, z.owner_id, p.title, p.description, p.thumbnail_url, p.diet,
-                p.approved, (p.deleted or z.closed) as gone, p.created_at, coalesce(c.likes, 0) as likes, coalesce(c.dislikes, 0) as dislikes
+                p.approved, (p.deleted or z.closed) as gone, p.created_at, coalesce(c.likes, 0) as likes, coalesce(c.dislikes, 0) as dislikes,
+                p.version
             from {pizzas} p
             join {pizzerias} z on z.pizzeria_id = p.pizzeria_id
             left join {pizza_counters} c on c.pizza_id = p.pizza_id ",
@@ -90,16 +94,29 @@ macro_rules! select_pizzas {
 }
 use select_pizzas;
 
+/// The ids in a JSON array.
+macro_rules! ids {
+    (sqlite $array:literal) => {
+        concat!("(select unhex(value, '-') from json_each(", $array, "))")
+    };
+    (postgres $array:literal) => {
+        concat!("(select value::uuid from jsonb_array_elements_text(", $array, "))")
+    };
+}
+use ids;
+
 const ONE: &str = select_pizzas!("where p.pizza_id = $1");
 
-async fn one(State(app): State<App>, reader: Reader, Id(pizza_id): Id) -> Result<Json<Pizza>, Problem> {
-    Ok(Json(visible(&app, &reader, pizza_id).await?.shown(&app)))
+async fn one(State(app): State<App>, reader: Reader, Id(pizza_id): Id) -> Result<Versioned<Pizza>, Problem> {
+    let row = visible(&app, &reader, pizza_id).await?;
+    Ok(Versioned(row.version, row.shown(&app)))
 }
 
 /// A pizza that the viewer may see.
 async fn visible(app: &App, reader: &Reader, pizza_id: Uuid) -> Result<PizzaRow, Problem> {
     let rows = reader.rows(app, &VIEWS).await?;
-    let found: Option<PizzaRow> = sqlx::query_as(rows.live.sql(ONE)).bind(pizza_id).fetch_optional(&rows.db).await?;
+    let sql = rows.live.sql(ONE);
+    let found: Option<PizzaRow> = on!(&rows.db, |db| sqlx::query_as(sql).bind(pizza_id).fetch_optional(db).await?);
     let row = found.ok_or_else(Problem::not_found)?;
     if row.gone {
         return Err(Problem::new(Slug::Gone, "This pizza is off the card."));

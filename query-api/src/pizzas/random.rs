@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderName, header},
     response::{IntoResponse, Response},
 };
+use database::on;
 use rand::{rng, seq::index};
 use serde::Serialize;
 use service_kit::{
@@ -18,7 +19,7 @@ use service_kit::{
 use sqlx::types::Json as Text;
 use uuid::Uuid;
 
-use super::{Pizza, PizzaRow, VIEWS, select_pizzas};
+use super::{Pizza, PizzaRow, VIEWS, ids, select_pizzas};
 use crate::app::{App, Reader, RowsOf};
 
 /// How many, unless told.
@@ -41,10 +42,17 @@ struct Drawn {
     results: Vec<Pizza>,
 }
 
-const DRAWN: &str = select_pizzas!(
-    "where p.pizza_id in (select unhex(value, '-') from json_each($1)) and p.approved and not p.deleted and not z.closed
-    and not exists (select 1 from {reactions} r where r.user_id = $2 and r.pizza_id = p.pizza_id)"
-);
+/// $1: ids, $2: who must not have reacted to them.
+macro_rules! drawn {
+    ($database:tt) => {
+        select_pizzas!(
+            "where p.pizza_id in ",
+            ids!($database "$1"),
+            " and p.approved and not p.deleted and not z.closed
+            and not exists (select 1 from {reactions} r where r.user_id = $2 and r.pizza_id = p.pizza_id)"
+        )
+    };
+}
 
 pub async fn pizzas(
     State(app): State<App>,
@@ -83,12 +91,14 @@ pub async fn draw(app: &App, reader: &Reader, wanted: usize) -> Result<Vec<Pizza
 
 /// Those that may be shown, in the order in which they were drawn.
 async fn unseen(rows: &RowsOf, viewer: Option<Uuid>, ids: Vec<Uuid>) -> Result<Vec<PizzaRow>, sqlx::Error> {
-    let mut found: Vec<PizzaRow> = sqlx::query_as(rows.live.sql(DRAWN)).bind(Text(&ids)).bind(viewer).fetch_all(&rows.db).await?;
+    let sql = rows.live.sql(rows.db.pick(drawn!(sqlite), drawn!(postgres)));
+    let mut found: Vec<PizzaRow> = on!(&rows.db, |db| sqlx::query_as(sql).bind(Text(&ids)).bind(viewer).fetch_all(db).await?);
     found.sort_by_key(|row| ids.iter().position(|id| *id == row.pizza_id));
     Ok(found)
 }
 
 async fn seen(rows: &RowsOf, viewer: Option<Uuid>) -> Result<HashSet<Uuid>, sqlx::Error> {
     let sql = rows.live.sql("select pizza_id from {reactions} where user_id = $1");
-    Ok(sqlx::query_scalar(sql).bind(viewer).fetch_all(&rows.db).await?.into_iter().collect())
+    let seen: Vec<Uuid> = on!(&rows.db, |db| sqlx::query_scalar(sql).bind(viewer).fetch_all(db).await?);
+    Ok(seen.into_iter().collect())
 }

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use database::on;
 use read_store::{
     PARTITIONS, Positions,
     views::{PIZZAS, PIZZERIAS},
@@ -73,7 +74,9 @@ impl Shelf {
 }
 
 async fn read(rows: &RowsOf) -> Result<Vec<Uuid>, sqlx::Error> {
-    let sql = "select p.pizza_id from {pizzas} p join {pizzerias} z on z.pizzeria_id = p.pizzeria_id
-        where p.approved and not p.deleted and not z.closed";
-    sqlx::query_scalar(rows.live.sql(sql)).fetch_all(&rows.db).await
+    let sql = rows.live.sql(
+        "select p.pizza_id from {pizzas} p join {pizzerias} z on z.pizzeria_id = p.pizzeria_id
+        where p.approved and not p.deleted and not z.closed",
+    );
+    on!(&rows.db, |db| sqlx::query_scalar(sql).fetch_all(db).await)
 }

@@ -3,6 +3,9 @@
 
 mod cookie;
 mod passwords;
+mod store;
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,24 +14,25 @@ use axum::{
     http::{HeaderMap, HeaderValue, header, request::Parts},
 };
 use chrono::{DateTime, Utc};
-use database::{Database, Durability, OpenError, StoreUrl, migrations};
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::{Problem, Slug, config::PublicUrl, http::LoggedActor, secrets::Secrets};
+use crate::{Problem, Slug, config::PublicUrl, http::LoggedActor, time};
 
 pub use passwords::HashError;
+pub use store::IdentityStore;
+use store::SessionRow;
 
 /// How long a session lasts.
 pub const SESSION: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 /// How long a session's row may be remembered: what another process ends is over by then.
 const REMEMBERED: Duration = Duration::from_secs(1);
 
-/// The identity store; clones share it.
+/// The identity store with the keys to its cookies; clones share it.
 #[derive(Clone)]
 pub struct Identity {
-    database: Database,
+    store: IdentityStore,
     jar: Arc<cookie::Jar>,
     hasher: Arc<passwords::Hasher>,
     sessions: Cache<Uuid, Arc<SessionRow>>,
@@ -56,27 +60,16 @@ pub struct SessionTimes {
     pub expires_at: DateTime<Utc>,
 }
 
-#[derive(Debug, sqlx::FromRow)]
-struct SessionRow {
-    subject: Uuid,
-    secret_hash: Vec<u8>,
-    started_at: DateTime<Utc>,
-    expires_at: DateTime<Utc>,
-}
-
 impl Identity {
-    /// Opens the store.
-    ///
-    /// # Errors
-    /// See [`OpenError`].
-    pub async fn open(url: &StoreUrl, secrets: &Secrets, public_url: &PublicUrl) -> Result<Self, OpenError> {
-        let steps = migrations(&[("identity", include_str!("../../migrations/1_identity.sql"))]);
-        Ok(Self {
-            database: Database::open(url, Durability::Full, steps).await?,
-            jar: Arc::new(cookie::Jar::new(&secrets.cookie_keys, public_url.clone())),
+    /// Puts the parts together. Of `cookie_keys` the first seals, all open.
+    #[must_use]
+    pub fn new(store: IdentityStore, cookie_keys: &[[u8; 32]], public_url: &PublicUrl) -> Self {
+        Self {
+            store,
+            jar: Arc::new(cookie::Jar::new(cookie_keys, public_url.clone())),
             hasher: Arc::new(passwords::Hasher::default()),
             sessions: Cache::builder().max_capacity(10_000).time_to_live(REMEMBERED).build(),
-        })
+        }
     }
 
     /// Stores a password's hash under a new credential. It is inert until an event names it.
@@ -85,10 +78,7 @@ impl Identity {
     /// Too many passwords are being hashed, or the store failed.
     pub async fn store_password(&self, credential_id: Uuid, subject: Uuid, password: String) -> Result<(), HashError> {
         let hash = self.hasher.hash(password).await?;
-        let sql = "insert into credentials (credential_id, subject, hash, created_at) values ($1, $2, $3, $4)";
-        let insert = sqlx::query(sql).bind(credential_id).bind(subject).bind(hash).bind(Utc::now());
-        insert.execute(&self.database.writer).await?;
-        Ok(())
+        Ok(self.store.insert_credential(credential_id, subject, &hash).await?)
     }
 
     /// Whether a password is that of a credential. `None`, a credential of nobody, takes as long.
@@ -96,8 +86,7 @@ impl Identity {
     /// # Errors
     /// Too many passwords are being hashed, or the store failed.
     pub async fn is_password(&self, credential_id: Option<Uuid>, password: String) -> Result<bool, HashError> {
-        let sql = "select hash from credentials where credential_id = $1";
-        let hash = sqlx::query_scalar(sql).bind(credential_id).fetch_optional(&self.database.reader).await?;
+        let hash = self.store.hash(credential_id).await?;
         self.hasher.verify(password, hash).await
     }
 
@@ -106,18 +95,12 @@ impl Identity {
     /// # Errors
     /// The store failed.
     pub async fn begin_session(&self, subject: Uuid) -> Result<(Session, HeaderValue), sqlx::Error> {
-        let session = Session { session_id: Uuid::now_v7(), subject, started_at: Utc::now() };
+        let session = Session { session_id: Uuid::now_v7(), subject, started_at: time::now() };
         let expires_at = session.started_at + SESSION;
         let sealed = self.jar.seal(session.session_id, expires_at).map_err(|e| sqlx::Error::Encode(e.into()))?;
-        let sql = "insert into sessions (session_id, subject, secret_hash, started_at, expires_at) values ($1, $2, $3, $4, $5)";
-        sqlx::query(sql)
-            .bind(session.session_id)
-            .bind(subject)
-            .bind(&Sha256::digest(sealed.secret)[..])
-            .bind(session.started_at)
-            .bind(expires_at)
-            .execute(&self.database.writer)
-            .await?;
+        let secret_hash = Sha256::digest(sealed.secret).to_vec();
+        let row = SessionRow { subject, secret_hash, started_at: session.started_at, expires_at };
+        self.store.insert_session(session.session_id, &row).await?;
         Ok((session, sealed.set_cookie))
     }
 
@@ -137,8 +120,7 @@ impl Identity {
         if let Some(row) = self.sessions.get(&session_id) {
             return Ok(Some(row));
         }
-        let sql = "select subject, secret_hash, started_at, expires_at from sessions where session_id = $1";
-        let row = sqlx::query_as(sql).bind(session_id).fetch_optional(&self.database.reader).await?.map(Arc::new);
+        let row = self.store.session(session_id).await?.map(Arc::new);
         if let Some(row) = &row {
             self.sessions.insert(session_id, Arc::clone(row));
         }
@@ -150,7 +132,7 @@ impl Identity {
     /// # Errors
     /// The store failed.
     pub async fn end_session(&self, session_id: Uuid) -> Result<(), sqlx::Error> {
-        sqlx::query("delete from sessions where session_id = $1").bind(session_id).execute(&self.database.writer).await?;
+        self.store.delete_session(session_id).await?;
         self.sessions.invalidate(&session_id);
         Ok(())
     }
@@ -186,15 +168,7 @@ impl Identity {
     }
 
     async fn end(&self, subject: Uuid, kept_credential: Option<Uuid>) -> Result<(), sqlx::Error> {
-        let mut tx = self.database.begin().await?;
-        let ended = sqlx::query_scalar("delete from sessions where subject = $1 returning session_id");
-        let ended: Vec<Uuid> = ended.bind(subject).fetch_all(&mut *tx).await?;
-        if let Some(kept) = kept_credential {
-            let sql = "delete from credentials where subject = $1 and credential_id <> $2";
-            sqlx::query(sql).bind(subject).bind(kept).execute(&mut *tx).await?;
-        }
-        tx.commit().await?;
-        for session_id in ended {
+        for session_id in self.store.end(subject, kept_credential).await? {
             self.sessions.invalidate(&session_id);
         }
         Ok(())
@@ -205,14 +179,12 @@ impl Identity {
     /// # Errors
     /// The store failed.
     pub async fn sessions_of(&self, subject: Uuid) -> Result<Vec<SessionTimes>, sqlx::Error> {
-        let sql = "select session_id, started_at, expires_at from sessions where subject = $1 and expires_at > $2
-                   order by started_at desc, session_id limit 1000";
-        sqlx::query_as(sql).bind(subject).bind(Utc::now()).fetch_all(&self.database.reader).await
+        self.store.sessions_of(subject).await
     }
 
     /// Closes the store.
     pub async fn close(&self) {
-        self.database.close().await;
+        self.store.close().await;
     }
 }
 

@@ -3,13 +3,17 @@
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::server::{PASSWORD, Server};
+use crate::{
+    home::{Home, on_both_databases},
+    server::{PASSWORD, Server},
+};
+
+on_both_databases!(a_changed_password_ends_all_other_sessions, a_profile_says_what_its_user_wants,);
 
 const OTHER_PASSWORD: &str = "quattro stagioni";
 
-#[tokio::test]
-async fn a_changed_password_ends_all_other_sessions() {
-    let server = Server::start();
+async fn a_changed_password_ends_all_other_sessions(home: Home) {
+    let server = Server::start_in(&home);
     let ada = server.user("ada").await;
     let elsewhere = server.client();
     let log_in = |password: &str| json!({ "username": "ada", "password": password });
@@ -35,9 +39,8 @@ async fn a_changed_password_ends_all_other_sessions() {
     elsewhere.post("/api/v1/session", log_in(OTHER_PASSWORD)).await.expect(StatusCode::OK);
 }
 
-#[tokio::test]
-async fn a_profile_says_what_its_user_wants() {
-    let server = Server::start();
+async fn a_profile_says_what_its_user_wants(home: Home) {
+    let server = Server::start_in(&home);
     let (ada, bob) = (server.user("ada").await, server.user("bob").await);
     let patch = async |client: &crate::server::Client, body| {
         let request = client.request(reqwest::Method::PATCH, "/api/v1/users/me").json(&body);

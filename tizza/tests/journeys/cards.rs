@@ -6,7 +6,19 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::server::{Answer, Client, Server};
+use crate::{
+    home::{Home, on_both_databases},
+    server::{Answer, Client, Server},
+};
+
+on_both_databases!(
+    a_pizzeria_is_put_and_patched,
+    a_pizza_is_put_and_patched,
+    collections_are_filtered,
+    random_pizzas_are_those_that_one_has_not_seen,
+    each_pizza_is_as_likely_as_any_other,
+    the_older_client_finds_its_routes_and_its_errors,
+);
 
 async fn patch(client: &Client, path: &str, body: Value) -> Answer {
     client.answer(client.request(Method::PATCH, path).json(&body)).await.unwrap()
@@ -16,9 +28,8 @@ fn titles(page: &Value) -> Vec<&str> {
     page["results"].as_array().unwrap().iter().map(|pizza| pizza["title"].as_str().unwrap()).collect()
 }
 
-#[tokio::test]
-async fn a_pizzeria_is_put_and_patched() {
-    let server = Server::start();
+async fn a_pizzeria_is_put_and_patched(home: Home) {
+    let server = Server::start_in(&home);
     let (luigi, mario, root) = (server.user("luigi").await, server.user("mario").await, server.superuser("root").await);
     let path = format!("/api/v1/pizzerias/{}", Uuid::now_v7());
     let whole = json!({ "name": "Da Luigi", "address": "Via Roma 1", "phone": "1" });
@@ -52,9 +63,8 @@ async fn a_pizzeria_is_put_and_patched() {
     patch(&luigi, &path, json!({})).await.problem(410, "gone");
 }
 
-#[tokio::test]
-async fn a_pizza_is_put_and_patched() {
-    let server = Server::start();
+async fn a_pizza_is_put_and_patched(home: Home) {
+    let server = Server::start_in(&home);
     let (luigi, mario) = (server.user("luigi").await, server.user("mario").await);
     let path = format!("/api/v1/pizzas/{}", Uuid::new_v4());
     let whole = json!({ "title": "Margherita", "description": "Tomato", "diet": "vegetarian", "thumbnail_url": "https://x.example/m.jpg" });
@@ -85,9 +95,8 @@ async fn a_pizza_is_put_and_patched() {
     patch(&luigi, &path, json!({ "title": "Again" })).await.problem(410, "gone");
 }
 
-#[tokio::test]
-async fn collections_are_filtered() {
-    let server = Server::start();
+async fn collections_are_filtered(home: Home) {
+    let server = Server::start_in(&home);
     let (luigi, ada) = (server.user("luigi").await, server.user("ada").await);
     let (roma, napoli) = (Uuid::now_v7(), Uuid::now_v7());
     for (id, name) in [(roma, "Roma"), (napoli, "Napoli")] {
@@ -147,9 +156,8 @@ async fn collections_are_filtered() {
     }
 }
 
-#[tokio::test]
-async fn random_pizzas_are_those_that_one_has_not_seen() {
-    let server = Server::start();
+async fn random_pizzas_are_those_that_one_has_not_seen(home: Home) {
+    let server = Server::start_in(&home);
     let (luigi, ada) = (server.user("luigi").await, server.user("ada").await);
     luigi.opens_pizzeria().await;
     let mut all = vec![];
@@ -186,9 +194,8 @@ async fn random_pizzas_are_those_that_one_has_not_seen() {
 
 /// 24 pizzas, 1 drawn 960 times: 40 each on average. A pizza that is drawn less than 10 or more than 90 times would be seen once in
 /// many millions of runs, were each as likely as any other (binomial, standard deviation 6.2).
-#[tokio::test]
-async fn each_pizza_is_as_likely_as_any_other() {
-    let server = Server::start();
+async fn each_pizza_is_as_likely_as_any_other(home: Home) {
+    let server = Server::start_in(&home);
     let luigi = server.user("luigi").await;
     luigi.opens_pizzeria().await;
     for n in 0..24 {
@@ -203,9 +210,8 @@ async fn each_pizza_is_as_likely_as_any_other() {
     assert!(drawn.values().all(|n| (10..=90).contains(n)), "{drawn:?}");
 }
 
-#[tokio::test]
-async fn the_older_client_finds_its_routes_and_its_errors() {
-    let server = Server::start();
+async fn the_older_client_finds_its_routes_and_its_errors(home: Home) {
+    let server = Server::start_in(&home);
     let (luigi, mario) = (server.user("luigi").await, server.user("mario").await);
     luigi.opens_pizzeria().await;
     let body = json!({ "title": "Margherita", "description": "Tomato" });

@@ -2,20 +2,23 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
-use database::StoreUrl;
-use event_log::{EventLog, Partition, Recorded};
+use database::{Either, StoreUrl};
+use event_log::{Partition, Recorded};
 use read_store::{ReadStore, views};
 use serde_json::json;
 use sqlx::Row;
+use test_servers::{Options, Postgres};
 
-use crate::server::{Client, PASSWORD, Server, eventually};
+use crate::{
+    home::Home,
+    server::{Client, PASSWORD, Server, eventually},
+};
 
 const ROUNDS: usize = 20;
 const WRITERS: usize = 6;
@@ -30,10 +33,20 @@ struct Answered {
 }
 
 #[tokio::test]
-async fn nothing_that_was_answered_is_lost_and_nothing_is_half_done() {
-    let folder = tempfile::tempdir().unwrap();
+async fn nothing_that_was_answered_is_lost_and_nothing_is_half_done_in_files() {
+    crash(&Home::in_files(), &Home::in_files()).await;
+}
+
+#[tokio::test]
+async fn nothing_that_was_answered_is_lost_and_nothing_is_half_done_in_postgres() {
+    let Ok(cluster) = Postgres::start(Options { fsync: true, ..Options::default() }) else { return };
+    crash(&Home::in_database(&cluster.new_database()), &Home::in_database(&cluster.new_database())).await;
+}
+
+/// Kills Tizza in its home again and again, and looks at what is there; `anew` is for folding it once more.
+async fn crash(home: &Home, anew: &Home) {
     let answered = Arc::new(Answered::default());
-    let first = Server::start_in(folder.path());
+    let first = Server::start_in(home);
     for n in 0..WRITERS {
         let owner = first.user(&format!("owner{n}")).await;
         owner.opens_pizzeria().await;
@@ -41,7 +54,7 @@ async fn nothing_that_was_answered_is_lost_and_nothing_is_half_done() {
     drop(first);
 
     for round in 0..ROUNDS {
-        let mut server = Server::start_in(folder.path());
+        let mut server = Server::start_in(home);
         let before = answered.count.load(Ordering::SeqCst);
         let writers: Vec<_> = (0..WRITERS).map(|n| tokio::spawn(write(server.client(), n, Arc::clone(&answered)))).collect();
         // Somewhere in the middle: after another number of answers each time.
@@ -52,10 +65,11 @@ async fn nothing_that_was_answered_is_lost_and_nothing_is_half_done() {
         for writer in writers {
             writer.await.unwrap();
         }
-        the_log_is_whole(folder.path(), &answered).await;
+        nobody_writes(home).await;
+        the_log_is_whole(home, &answered).await;
     }
 
-    let server = Server::start_in(folder.path());
+    let server = Server::start_in(home);
     let client = server.client();
     let lag = async || client.get(&format!("{}/readyz", server.admin_url)).await.body["lag_events"].clone();
     eventually("everything is folded", async || {
@@ -63,7 +77,18 @@ async fn nothing_that_was_answered_is_lost_and_nothing_is_half_done() {
     })
     .await;
     drop(server);
-    rows_are_a_fold_of_the_log(folder.path()).await;
+    nobody_writes(home).await;
+    rows_are_a_fold_of_the_log(home, anew).await;
+}
+
+/// Waits until the database has noticed: it finishes the statement that a killed client had sent.
+async fn nobody_writes(home: &Home) {
+    let StoreUrl::Postgres(url) = home.url("LOG_URL") else { return };
+    let pool = sqlx::PgPool::connect(&url).await.unwrap();
+    let sql = "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'tizza'";
+    let sessions = async || sqlx::query_scalar::<_, i64>(sql).fetch_one(&pool).await.unwrap();
+    eventually("its sessions have ended", async || (sessions().await == 0).then_some(())).await;
+    pool.close().await;
 }
 
 /// Creates pizzas and changes its mind about them until the server is gone.
@@ -99,8 +124,8 @@ impl Answered {
     }
 }
 
-async fn the_log_is_whole(folder: &Path, answered: &Answered) {
-    let log = EventLog::open(&StoreUrl::file(folder.join("log.db"))).await.unwrap();
+async fn the_log_is_whole(home: &Home, answered: &Answered) {
+    let log = home.log().await;
     let mut streams: HashMap<_, Vec<Recorded>> = HashMap::new();
     for partition in Partition::all() {
         let head = log.head(partition).await.unwrap();
@@ -129,19 +154,20 @@ async fn the_log_is_whole(folder: &Path, answered: &Answered) {
 }
 
 /// Folds the whole log into an empty read store and compares every table.
-async fn rows_are_a_fold_of_the_log(folder: &Path) {
-    let log = EventLog::open(&StoreUrl::file(folder.join("log.db"))).await.unwrap();
-    let anew = ReadStore::open(&StoreUrl::file(folder.join("anew.db"))).await.unwrap();
+async fn rows_are_a_fold_of_the_log(home: &Home, anew: &Home) {
+    let (log, live, anew) = (home.log().await, home.read_store().await, anew.read_store().await);
     let prepared = projector::prepare(&anew).await.unwrap();
     for partition in Partition::all() {
         let mut worker = projector::Worker::new(log.clone(), anew.clone(), partition, &prepared);
         while worker.step().await == projector::Step::Folded {}
     }
-    let live = ReadStore::open(&StoreUrl::file(folder.join("read.db"))).await.unwrap();
     assert_eq!(live.checkpoints().await.unwrap(), anew.checkpoints().await.unwrap());
-    let (live, anew) = (dump(&live).await, dump(&anew).await);
-    assert!(live["reactions"].len() > 50, "the test did something");
-    assert_eq!(live, anew);
+    let rows = (dump(&live).await, dump(&anew).await);
+    assert!(rows.0["reactions"].len() > 50, "the test did something");
+    assert_eq!(rows.0, rows.1);
+    log.close().await;
+    live.close().await;
+    anew.close().await;
 }
 
 /// Every row of every table, as text.
@@ -150,16 +176,28 @@ async fn dump(store: &ReadStore) -> BTreeMap<&'static str, Vec<String>> {
     let mut tables = BTreeMap::new();
     for view in views::ALL {
         for table in view.tables {
-            let sql = format!("select * from {table}_g{}", generations.generation(view));
-            let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(&store.database.reader).await.unwrap();
-            let value = |row: &sqlx::sqlite::SqliteRow, i| match row.try_get_unchecked::<Vec<u8>, _>(i) {
-                Ok(bytes) => format!("{bytes:02x?}"),
-                Err(_) => format!("{:?}", row.try_get_unchecked::<Option<String>, _>(i)),
+            let name = format!("{table}_g{}", generations.generation(view));
+            let mut lines = match &store.database.reader {
+                Either::Sqlite(db) => {
+                    let rows = sqlx::query(sqlx::AssertSqlSafe(format!("select * from {name}"))).fetch_all(db).await.unwrap();
+                    rows.iter().map(sqlite_row).collect()
+                }
+                Either::Postgres(db) => {
+                    let sql = format!("select t::text from {name} t");
+                    sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_all(db).await.unwrap()
+                }
             };
-            let mut lines: Vec<_> = rows.iter().map(|row| (0..row.len()).map(|i| value(row, i)).collect::<Vec<_>>().join(" ")).collect();
             lines.sort_unstable();
             tables.insert(*table, lines);
         }
     }
     tables
+}
+
+fn sqlite_row(row: &sqlx::sqlite::SqliteRow) -> String {
+    let value = |i| match row.try_get_unchecked::<Vec<u8>, _>(i) {
+        Ok(bytes) => format!("{bytes:02x?}"),
+        Err(_) => format!("{:?}", row.try_get_unchecked::<Option<String>, _>(i)),
+    };
+    (0..row.len()).map(value).collect::<Vec<_>>().join(" ")
 }

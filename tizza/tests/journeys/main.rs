@@ -4,12 +4,18 @@
 
 mod accounts;
 mod cards;
+mod client;
 mod crashes;
 mod forms;
+mod home;
+mod process;
 mod reading;
 mod rejections;
+mod roles;
+mod sealing;
 mod server;
 mod staff;
 mod starting;
+mod starting_postgres;
 mod stories;
 mod tour;

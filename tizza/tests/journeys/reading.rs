@@ -3,11 +3,21 @@
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::server::Server;
+use crate::{
+    home::{Home, on_both_databases},
+    server::Server,
+};
 
-#[tokio::test]
-async fn every_write_is_read_by_its_token_however_busy_the_house_is() {
-    let server = Server::start();
+on_both_databases!(
+    every_write_is_read_by_its_token_however_busy_the_house_is,
+    a_token_that_is_ahead_waits_and_one_that_is_none_is_refused,
+    collections_come_a_page_at_a_time,
+    the_house_tells_where_everything_is_and_how_it_is,
+    what_a_client_has_already_is_not_sent_again,
+);
+
+async fn every_write_is_read_by_its_token_however_busy_the_house_is(home: Home) {
+    let server = Server::start_in(&home);
     let luigi = server.user("luigi").await;
     luigi.opens_pizzeria().await;
     let guests = futures::future::join_all((0..4).map(|n| server.user(["ada", "bob", "cyd", "dan"][n]))).await;
@@ -25,9 +35,8 @@ async fn every_write_is_read_by_its_token_however_busy_the_house_is() {
     futures::future::join_all(rounds).await;
 }
 
-#[tokio::test]
-async fn a_token_that_is_ahead_waits_and_one_that_is_none_is_refused() {
-    let server = Server::start();
+async fn a_token_that_is_ahead_waits_and_one_that_is_none_is_refused(home: Home) {
+    let server = Server::start_in(&home);
     let client = server.client();
     let with =
         |token: &'static str| client.request(Method::GET, "/api/v1/pizzas").header("consistency-token", token).header("prefer", "wait=0");
@@ -39,9 +48,8 @@ async fn a_token_that_is_ahead_waits_and_one_that_is_none_is_refused() {
     client.answer(with("1.16.0")).await.unwrap().problem(400, "malformed");
 }
 
-#[tokio::test]
-async fn collections_come_a_page_at_a_time() {
-    let server = Server::start();
+async fn collections_come_a_page_at_a_time(home: Home) {
+    let server = Server::start_in(&home);
     let luigi = server.user("luigi").await;
     luigi.opens_pizzeria().await;
     for n in 0..7 {
@@ -63,9 +71,8 @@ async fn collections_come_a_page_at_a_time() {
     }
 }
 
-#[tokio::test]
-async fn the_house_tells_where_everything_is_and_how_it_is() {
-    let server = Server::start();
+async fn the_house_tells_where_everything_is_and_how_it_is(home: Home) {
+    let server = Server::start_in(&home);
     let client = server.client();
     let home = client.get("/").await.expect(StatusCode::OK).body;
     for link in ["pizzas", "pizzerias"] {
@@ -77,9 +84,8 @@ async fn the_house_tells_where_everything_is_and_how_it_is() {
     client.get("/readyz").await.problem(404, "not-found");
 }
 
-#[tokio::test]
-async fn what_a_client_has_already_is_not_sent_again() {
-    let server = Server::start();
+async fn what_a_client_has_already_is_not_sent_again(home: Home) {
+    let server = Server::start_in(&home);
     let luigi = server.user("luigi").await;
     luigi.opens_pizzeria().await;
     let pizza = luigi.creates_pizza("Margherita").await;

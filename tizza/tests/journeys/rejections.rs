@@ -3,7 +3,16 @@
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::server::{Client, PASSWORD, Server};
+use crate::{
+    home::{Home, on_both_databases},
+    server::{Client, PASSWORD, Server},
+};
+
+on_both_databases!(
+    what_breaks_a_rule_is_refused_with_every_field_named_and_nothing_is_written,
+    a_taken_name_is_told_and_of_many_who_want_it_one_gets_it,
+    nobody_has_more_than_fifty_pizzerias,
+);
 
 /// Sends a body as it is.
 async fn raw(client: &Client, path: &str, content_type: &str, body: impl Into<reqwest::Body>) -> crate::server::Answer {
@@ -12,16 +21,14 @@ async fn raw(client: &Client, path: &str, content_type: &str, body: impl Into<re
 
 /// How many events there are in all: the sum of the log's heads.
 async fn events(server: &Server) -> i64 {
-    let place = database::StoreUrl::file(server.data_dir.join("log.db"));
-    let log = event_log::EventLog::open(&place).await.unwrap();
+    let log = server.home.log().await;
     let heads: i64 = log.heads().borrow().iter().sum();
     log.close().await;
     heads
 }
 
-#[tokio::test]
-async fn what_breaks_a_rule_is_refused_with_every_field_named_and_nothing_is_written() {
-    let server = Server::start();
+async fn what_breaks_a_rule_is_refused_with_every_field_named_and_nothing_is_written(home: Home) {
+    let server = Server::start_in(&home);
     let luigi = server.user("luigi").await;
     let pizzeria = luigi.opens_pizzeria().await;
     let before = events(&server).await;
@@ -107,9 +114,8 @@ async fn who_is_not_known_or_not_allowed_changes_nothing() {
     luigi.get(&pizza).await.expect(StatusCode::OK);
 }
 
-#[tokio::test]
-async fn a_taken_name_is_told_and_of_many_who_want_it_one_gets_it() {
-    let server = Server::start();
+async fn a_taken_name_is_told_and_of_many_who_want_it_one_gets_it(home: Home) {
+    let server = Server::start_in(&home);
     let clients: Vec<_> = (0..6).map(|_| server.client()).collect();
     let sign_up = json!({ "username": "Ada", "password": PASSWORD });
     let racing = clients.iter().map(|client| client.post("/api/v1/users", sign_up.clone()));
@@ -124,9 +130,8 @@ async fn a_taken_name_is_told_and_of_many_who_want_it_one_gets_it() {
     server.client().post("/api/v1/users", with("rob", "rob@example.org")).await.expect(StatusCode::CREATED);
 }
 
-#[tokio::test]
-async fn nobody_has_more_than_fifty_pizzerias() {
-    let server = Server::start();
+async fn nobody_has_more_than_fifty_pizzerias(home: Home) {
+    let server = Server::start_in(&home);
     let luigi = server.user("luigi").await;
     let open = json!({ "address": "x", "phone": "1" });
     let racing = (0..53).map(|_| luigi.post("/api/v1/pizzerias", open.clone()));

@@ -3,15 +3,24 @@
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::server::{PASSWORD, Server};
+use crate::{
+    home::{Home, on_both_databases},
+    server::{PASSWORD, Server},
+};
+
+on_both_databases!(
+    who_is_suspended_is_out_until_reinstated,
+    staff_is_made_by_superusers_and_may_do_what_staff_may,
+    at_least_one_superuser_remains,
+    staff_sees_all_likes_and_others_only_their_own,
+);
 
 async fn id(client: &crate::server::Client) -> String {
     client.get("/api/v1/users/me").await.body["id"].as_str().unwrap().to_owned()
 }
 
-#[tokio::test]
-async fn who_is_suspended_is_out_until_reinstated() {
-    let server = Server::start();
+async fn who_is_suspended_is_out_until_reinstated(home: Home) {
+    let server = Server::start_in(&home);
     let (ada, bob, root) = (server.user("ada").await, server.user("bob").await, server.superuser("root").await);
     let (ada_id, root_id) = (id(&ada).await, id(&root).await);
     let path = format!("/api/v1/users/{ada_id}/suspension");
@@ -37,12 +46,10 @@ async fn who_is_suspended_is_out_until_reinstated() {
     assert_eq!(ada.get("/api/v1/session").await.body["is_active"], true);
 }
 
-#[tokio::test]
-async fn staff_is_made_by_superusers_and_may_do_what_staff_may() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut command = crate::server::tizza(folder.path());
+async fn staff_is_made_by_superusers_and_may_do_what_staff_may(home: Home) {
+    let mut command = home.tizza();
     command.env("AUTO_APPROVE_PIZZAS", "false");
-    let server = Server::spawn(command, folder.path());
+    let server = Server::spawn(command, &home);
     let (luigi, ada, root) = (server.user("luigi").await, server.user("ada").await, server.superuser("root").await);
     let (ada_id, root_id) = (id(&ada).await, id(&root).await);
     let pizzeria = luigi.opens_pizzeria().await;
@@ -77,9 +84,8 @@ async fn staff_is_made_by_superusers_and_may_do_what_staff_may() {
     ada.get("/api/v1/users").await.problem(403, "permission-denied");
 }
 
-#[tokio::test]
-async fn at_least_one_superuser_remains() {
-    let server = Server::start();
+async fn at_least_one_superuser_remains(home: Home) {
+    let server = Server::start_in(&home);
     let (ada, root) = (server.user("ada").await, server.superuser("root").await);
     let (ada_id, root_id) = (id(&ada).await, id(&root).await);
     let path = |id: &str| format!("/api/v1/users/{id}/superuser");
@@ -98,9 +104,8 @@ async fn at_least_one_superuser_remains() {
     root.delete("/api/v1/users/me").await.expect(StatusCode::ACCEPTED);
 }
 
-#[tokio::test]
-async fn staff_sees_all_likes_and_others_only_their_own() {
-    let server = Server::start();
+async fn staff_sees_all_likes_and_others_only_their_own(home: Home) {
+    let server = Server::start_in(&home);
     let (luigi, ada, root) = (server.user("luigi").await, server.user("ada").await, server.superuser("root").await);
     luigi.opens_pizzeria().await;
     let (first, second) = (luigi.creates_pizza("Margherita").await, luigi.creates_pizza("Marinara").await);

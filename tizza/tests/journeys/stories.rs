@@ -3,11 +3,23 @@
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::server::{PASSWORD, Server, eventually};
+use crate::{
+    home::{Home, on_both_databases},
+    server::{PASSWORD, Server, eventually},
+};
 
-#[tokio::test]
-async fn a_like_is_counted_once_shown_to_its_user_and_withdrawn() {
-    let server = Server::start();
+on_both_databases!(
+    a_like_is_counted_once_shown_to_its_user_and_withdrawn,
+    a_session_lasts_from_log_in_to_log_out,
+    who_is_deleted_takes_along_all_that_was_theirs,
+    the_likes_of_the_deleted_no_longer_count,
+    staff_approves_and_withdraws_and_owners_and_strangers_do_not,
+    a_superuser_is_made_once_and_may_delete_others,
+    an_owner_closes_a_pizzeria_and_its_card_goes,
+);
+
+async fn a_like_is_counted_once_shown_to_its_user_and_withdrawn(home: Home) {
+    let server = Server::start_in(&home);
     let (luigi, ada) = (server.user("luigi").await, server.user("ada").await);
     luigi.opens_pizzeria().await;
     let pizza = luigi.creates_pizza("Margherita").await;
@@ -33,9 +45,8 @@ async fn a_like_is_counted_once_shown_to_its_user_and_withdrawn() {
     ada.post("/api/v1/likes", json!({ "pizza_id": changed["id"] })).await.expect(StatusCode::CREATED);
 }
 
-#[tokio::test]
-async fn a_session_lasts_from_log_in_to_log_out() {
-    let server = Server::start();
+async fn a_session_lasts_from_log_in_to_log_out(home: Home) {
+    let server = Server::start_in(&home);
     let ada = server.user("Ada").await;
     let me = ada.get("/api/v1/session").await.expect(StatusCode::OK);
     assert_eq!((&me.body["username"], &me.body["is_superuser"]), (&json!("Ada"), &json!(false)));
@@ -53,9 +64,8 @@ async fn a_session_lasts_from_log_in_to_log_out() {
     elsewhere.get("/api/v1/session").await.expect(StatusCode::OK);
 }
 
-#[tokio::test]
-async fn who_is_deleted_takes_along_all_that_was_theirs() {
-    let server = Server::start();
+async fn who_is_deleted_takes_along_all_that_was_theirs(home: Home) {
+    let server = Server::start_in(&home);
     let (luigi, ada) = (server.user("luigi").await, server.user("ada").await);
     let pizzeria = luigi.opens_pizzeria().await;
     let (margherita, marinara) = (luigi.creates_pizza("Margherita").await, luigi.creates_pizza("Marinara").await);
@@ -87,9 +97,8 @@ async fn who_is_deleted_takes_along_all_that_was_theirs() {
     luigi_elsewhere.post("/api/v1/session", json!({ "username": "luigi", "password": PASSWORD })).await.expect(StatusCode::OK);
 }
 
-#[tokio::test]
-async fn the_likes_of_the_deleted_no_longer_count() {
-    let server = Server::start();
+async fn the_likes_of_the_deleted_no_longer_count(home: Home) {
+    let server = Server::start_in(&home);
     let (luigi, ada, bob) = (server.user("luigi").await, server.user("ada").await, server.user("bob").await);
     let pizzeria = luigi.opens_pizzeria().await;
     let pizza = luigi.creates_pizza("Margherita").await;
@@ -102,12 +111,10 @@ async fn the_likes_of_the_deleted_no_longer_count() {
     assert_eq!(bob.get(&pizzeria).await.body["like_count"], 1);
 }
 
-#[tokio::test]
-async fn staff_approves_and_withdraws_and_owners_and_strangers_do_not() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut command = crate::server::tizza(folder.path());
+async fn staff_approves_and_withdraws_and_owners_and_strangers_do_not(home: Home) {
+    let mut command = home.tizza();
     command.env("AUTO_APPROVE_PIZZAS", "false");
-    let server = Server::spawn(command, folder.path());
+    let server = Server::spawn(command, &home);
     let (luigi, ada, root) = (server.user("luigi").await, server.user("ada").await, server.superuser("root").await);
     luigi.opens_pizzeria().await;
     let pizza = luigi.creates_pizza("Margherita").await;
@@ -145,12 +152,10 @@ async fn staff_approves_and_withdraws_and_owners_and_strangers_do_not() {
     root.delete("/api/v1/users/me").await.problem(409, "conflict");
 }
 
-#[tokio::test]
-async fn a_superuser_is_made_once_and_may_delete_others() {
-    let server = Server::start();
+async fn a_superuser_is_made_once_and_may_delete_others(home: Home) {
+    let server = Server::start_in(&home);
     let (ada, root) = (server.user("ada").await, server.superuser("root").await);
-    let again =
-        crate::server::tizza(&server.data_dir).args(["createsuperuser", "--username", "eve"]).env("TIZZA_PASSWORD", PASSWORD).output();
+    let again = server.home.tizza().args(["createsuperuser", "--username", "eve"]).env("TIZZA_PASSWORD", PASSWORD).output();
     let again = again.unwrap();
     assert!(!again.status.success());
     assert!(String::from_utf8_lossy(&again.stderr).contains("There is a superuser already"));
@@ -168,9 +173,8 @@ async fn a_superuser_is_made_once_and_may_delete_others() {
     root.get(&format!("/api/v1/users/{ada_id}")).await.problem(404, "not-found");
 }
 
-#[tokio::test]
-async fn an_owner_closes_a_pizzeria_and_its_card_goes() {
-    let server = Server::start();
+async fn an_owner_closes_a_pizzeria_and_its_card_goes(home: Home) {
+    let server = Server::start_in(&home);
     let luigi = server.user("luigi").await;
     let (first, second) = (luigi.opens_pizzeria().await, luigi.opens_pizzeria().await);
     let ambiguous = json!({ "title": "Margherita", "description": "Tomato" });

@@ -2,7 +2,7 @@
 
 use std::{io::Write, path::Path, process::Command};
 
-use crate::server::Server;
+use crate::{home::Home, server::Server};
 
 /// A line to paste, and what its output must contain.
 struct Line {
@@ -35,12 +35,23 @@ fn has_curl() -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_tour_of_the_readme_is_true() {
+    tour(&Home::in_files());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tour_of_the_readme_is_true_with_postgres() {
+    if let Some(home) = Home::in_postgres() {
+        tour(&home);
+    }
+}
+
+fn tour(home: &Home) {
     if !has_curl() {
         // Not `eprintln!`: what a passing test prints is not shown.
         writeln!(std::io::stderr(), "SKIPPED the README's tour: it needs curl 7.84 or newer (apt-get install curl)").unwrap();
         return;
     }
-    let server = Server::start();
+    let server = Server::start_in(home);
     let folder = tempfile::tempdir().unwrap();
     let lines = lines();
     assert!(lines.len() >= 10 && lines.iter().filter(|line| line.expected.is_some()).count() >= 6);
@@ -50,7 +61,7 @@ async fn the_tour_of_the_readme_is_true() {
         let here = line.command.replace("http://127.0.0.1:8080", &server.url).replace("cargo run -q --", env!("CARGO_BIN_EXE_tizza"));
         script += &format!("{here}\nprintf '\\n@@\\n'\n");
     }
-    let ran = Command::new("bash").arg("-c").arg(&script).current_dir(folder.path()).env("DATA_DIR", &server.data_dir).output().unwrap();
+    let ran = Command::new("bash").arg("-c").arg(&script).current_dir(folder.path()).envs(home.settings()).output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     assert!(ran.status.success(), "{stdout}\n{stderr}");
     for (line, output) in lines.iter().zip(stdout.split("\n@@\n")) {

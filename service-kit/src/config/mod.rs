@@ -1,10 +1,13 @@
 //! Settings that several programs share: one struct a concern, flags and environment alike. The doc comment is the help text.
 
-use std::{net::SocketAddr, path::PathBuf};
+mod stores;
+
+use std::net::SocketAddr;
 
 use clap::Args;
-use database::{OpenError, StoreUrl};
 use tokio::net::TcpListener;
+
+pub use stores::{Place, Stores, or_close};
 
 /// Where a service listens.
 #[derive(Args, Clone, Debug)]
@@ -118,79 +121,6 @@ impl PublicUrl {
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.0.starts_with("https://")
-    }
-}
-
-/// Where the stores are.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Stores")]
-pub struct Stores {
-    /// Folder of everything that is not given a place of its own: stores and made secrets
-    #[arg(long, env, default_value = "./data")]
-    pub data_dir: PathBuf,
-    /// The log: sqlite://PATH [default: log.db in DATA_DIR]
-    #[arg(long, env)]
-    pub log_url: Option<StoreUrl>,
-    /// The read store: sqlite://PATH [default: read.db in DATA_DIR]
-    #[arg(long, env)]
-    pub read_url: Option<StoreUrl>,
-    /// Credentials and sessions: sqlite://PATH [default: identity.db in DATA_DIR]
-    #[arg(long, env)]
-    pub identity_url: Option<StoreUrl>,
-}
-
-impl Stores {
-    /// Where the log is.
-    #[must_use]
-    pub fn log(&self) -> Place {
-        self.place("LOG_URL", self.log_url.as_ref(), "log.db")
-    }
-
-    /// Where the read store is.
-    #[must_use]
-    pub fn read(&self) -> Place {
-        self.place("READ_URL", self.read_url.as_ref(), "read.db")
-    }
-
-    /// Where credentials and sessions are.
-    #[must_use]
-    pub fn identity(&self) -> Place {
-        self.place("IDENTITY_URL", self.identity_url.as_ref(), "identity.db")
-    }
-
-    fn place(&self, setting: &'static str, url: Option<&StoreUrl>, file: &str) -> Place {
-        match url {
-            Some(url) => Place { setting, url: url.clone() },
-            None => Place { setting: "DATA_DIR", url: StoreUrl::file(self.data_dir.join(file)) },
-        }
-    }
-}
-
-/// Where a store is, and which setting says so.
-#[derive(Clone, Debug)]
-pub struct Place {
-    setting: &'static str,
-    /// Where.
-    pub url: StoreUrl,
-}
-
-impl Place {
-    /// Whether the store has not been made yet.
-    #[must_use]
-    pub fn is_new(&self) -> bool {
-        !self.url.path().exists()
-    }
-
-    /// Waits for the store to be opened; an error names the setting.
-    ///
-    /// # Errors
-    /// It cannot be opened.
-    pub async fn open<T>(&self, opening: impl Future<Output = Result<T, OpenError>>) -> Result<T, ConfigError> {
-        opening.await.map_err(|error| ConfigError {
-            setting: self.setting,
-            problem: error.to_string(),
-            source: std::error::Error::source(&error).map(|source| source.to_string().into()),
-        })
     }
 }
 

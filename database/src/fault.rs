@@ -1,0 +1,80 @@
+//! What went wrong with a statement, and so what is to be done.
+
+use sqlx::Error;
+
+/// A kind of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The connection is gone or cannot be had; whether the statement was done is not known. Again, later.
+    Away,
+    /// Two transactions were in each other's way; nothing was done. Again, at once.
+    Clash,
+    /// This data cannot be stored, or a constraint forbids it; nothing was done.
+    Data,
+    /// Wrong credentials, a missing database, a missing right.
+    Refused,
+    /// Anything else: a full disk, a broken file, a mistake of ours. Nothing was done.
+    Other,
+}
+
+impl Fault {
+    /// Of an error.
+    #[must_use]
+    pub fn of(error: &Error) -> Self {
+        if let Error::Database(error) = error {
+            error.code().map_or(Self::Other, |code| Self::of_code(&code))
+        } else if matches!(error, Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed | Error::Protocol(_)) {
+            Self::Away
+        } else if matches!(error, Error::Encode(_)) {
+            Self::Data
+        } else {
+            Self::Other
+        }
+    }
+
+    /// By the class of an SQLSTATE (Postgres, appendix A), or the primary part of SQLite's extended code.
+    fn of_code(code: &str) -> Self {
+        match code {
+            "40001" | "40P01" => Self::Clash,
+            // Starting, stopping, too many connections; a killed backend.
+            "57P01" | "57P02" | "57P03" | "57P05" | "53300" => Self::Away,
+            "3D000" | "42501" => Self::Refused,
+            _ if code.len() != 5 => Self::of_sqlite(code),
+            _ => match &code[..2] {
+                "08" => Self::Away,
+                "22" | "23" => Self::Data,
+                "28" => Self::Refused,
+                _ => Self::Other,
+            },
+        }
+    }
+
+    fn of_sqlite(code: &str) -> Self {
+        match code.parse::<u32>().map(|code| code & 0xff) {
+            // Busy, locked.
+            Ok(5 | 6) => Self::Clash,
+            // Too big, a constraint, a type.
+            Ok(18..=20) => Self::Data,
+            Ok(_) | Err(_) => Self::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_tells_what_to_do() {
+        assert_eq!(Fault::of_code("40P01"), Fault::Clash);
+        assert_eq!(Fault::of_code("57P01"), Fault::Away);
+        assert_eq!(Fault::of_code("08006"), Fault::Away);
+        assert_eq!(Fault::of_code("22021"), Fault::Data);
+        assert_eq!(Fault::of_code("23505"), Fault::Data);
+        assert_eq!(Fault::of_code("28P01"), Fault::Refused);
+        assert_eq!(Fault::of_code("53100"), Fault::Other);
+        assert_eq!(Fault::of_code("13"), Fault::Other, "SQLite: the disk is full");
+        assert_eq!(Fault::of_code("2067"), Fault::Data, "SQLite: something is not unique");
+        assert_eq!(Fault::of_code("517"), Fault::Clash);
+    }
+}

@@ -1,0 +1,189 @@
+//! The keys of persons: one for each subject, in a store of its own, each sealed with a key-encryption key. Who destroys a subject's key
+//! makes all that is sealed with it unreadable: in the log, in its copies and in every backup of them.
+
+use std::{sync::Arc, time::Duration};
+
+use aes_gcm::{
+    Aes256Gcm, Key,
+    aead::{Aead, Generate, KeyInit, Nonce, Payload},
+};
+use chrono::Utc;
+use database::{Database, Durability, OpenError, Pool, Step, Store, StoreUrl, on};
+use moka::sync::Cache;
+use uuid::Uuid;
+
+/// How long a key is remembered after it was read: so long may another process go on reading what was erased.
+const REMEMBERED: Duration = Duration::from_secs(3);
+const CAPACITY: u64 = 10_000;
+const NONCE: usize = 12;
+
+static KEYS: Store = Store {
+    schema: "tizza_keys",
+    durability: Durability::Full,
+    steps: &[Step {
+        name: "keys",
+        sqlite: include_str!("../migrations/sqlite/1_keys.sql"),
+        postgres: include_str!("../migrations/postgres/1_keys.sql"),
+    }],
+};
+
+/// The key store, opened and brought up to this version; still locked.
+#[derive(Debug)]
+pub struct KeyStore {
+    database: Database,
+}
+
+impl KeyStore {
+    /// Opens it, and makes it where there is none.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub async fn open(url: &StoreUrl, patience: Duration) -> Result<Self, OpenError> {
+        Ok(Self { database: Database::open(url, &KEYS, patience).await? })
+    }
+
+    /// Closes it.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+}
+
+/// The keys of persons; clones share one memory of them.
+#[derive(Clone)]
+pub struct Keys {
+    database: Database,
+    /// The first seals, all open.
+    ring: Arc<[Aes256Gcm]>,
+    known: Cache<Uuid, Option<DataKey>>,
+}
+
+/// The key of one subject.
+#[derive(Clone)]
+pub struct DataKey(Arc<Aes256Gcm>);
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keys(…)")
+    }
+}
+
+impl Keys {
+    /// Unlocks a store with the key-encryption keys: the first seals, all open.
+    #[must_use]
+    pub fn new(store: KeyStore, ring: &[[u8; 32]]) -> Self {
+        let ring = ring.iter().map(cipher).collect();
+        Self { database: store.database, ring, known: Cache::builder().max_capacity(CAPACITY).time_to_live(REMEMBERED).build() }
+    }
+
+    /// The key of a subject. `None`: there never was one, or it was destroyed.
+    ///
+    /// # Errors
+    /// The database's own, or no key-encryption key opens it.
+    pub async fn find(&self, subject: Uuid) -> Result<Option<DataKey>, sqlx::Error> {
+        if let Some(known) = self.known.get(&subject) {
+            return Ok(known);
+        }
+        let key = self.read(subject).await?;
+        self.known.insert(subject, key.clone());
+        Ok(key)
+    }
+
+    /// The key of a subject, made if there is none. `None`: it was destroyed, and is never made again.
+    ///
+    /// # Errors
+    /// The database's own, or no key-encryption key opens it.
+    pub async fn find_or_make(&self, subject: Uuid) -> Result<Option<DataKey>, sqlx::Error> {
+        if let Some(key) = self.find(subject).await? {
+            return Ok(Some(key));
+        }
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(|e| sqlx::Error::Encode(e.into()))?;
+        let sealed = self.wrap(subject, &key)?;
+        let sql = "insert into data_keys (subject, sealed, made_at) select $1, $2, $3
+                   where not exists (select 1 from erased_subjects where subject = $1) on conflict do nothing";
+        on!(&self.database.writer, |db| sqlx::query(sql).bind(subject).bind(sealed).bind(Utc::now()).execute(db).await.map(drop))?;
+        self.known.invalidate(&subject);
+        self.find(subject).await
+    }
+
+    /// Destroys the key of a subject, for ever. Again is harmless.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn destroy(&self, subject: Uuid) -> Result<(), sqlx::Error> {
+        let mut tx = self.database.begin().await?;
+        let erased = "insert into erased_subjects (subject, erased_at) values ($1, $2) on conflict do nothing";
+        on!(&mut tx, |db| sqlx::query(erased).bind(subject).bind(Utc::now()).execute(&mut **db).await.map(drop))?;
+        let delete = "delete from data_keys where subject = $1";
+        let deleted = on!(&mut tx, |db| sqlx::query(delete).bind(subject).execute(&mut **db).await.map(|done| done.rows_affected()))?;
+        tx.commit().await?;
+        self.known.invalidate(&subject);
+        if deleted > 0 {
+            self.leave_nothing().await?;
+        }
+        Ok(())
+    }
+
+    /// What was deleted is not left in the file: neither in the write-ahead log nor in pages that are no longer used.
+    async fn leave_nothing(&self) -> Result<(), sqlx::Error> {
+        match &self.database.writer {
+            Pool::Sqlite(db) => sqlx::query("pragma wal_checkpoint(truncate)").execute(db).await.map(drop),
+            Pool::Postgres(db) => sqlx::query("vacuum data_keys").execute(db).await.map(drop),
+        }
+    }
+
+    /// Closes the store.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+
+    async fn read(&self, subject: Uuid) -> Result<Option<DataKey>, sqlx::Error> {
+        let sql = "select sealed from data_keys where subject = $1";
+        let sealed: Option<Vec<u8>> = on!(&self.database.reader, |db| sqlx::query_scalar(sql).bind(subject).fetch_optional(db).await)?;
+        sealed.map(|sealed| self.unwrap(subject, &sealed)).transpose()
+    }
+
+    fn wrap(&self, subject: Uuid, key: &[u8; 32]) -> Result<Vec<u8>, sqlx::Error> {
+        let first = self.ring.first().ok_or_else(|| sqlx::Error::Encode("there is no key-encryption key".into()))?;
+        seal(first, key, subject.as_bytes())
+    }
+
+    fn unwrap(&self, subject: Uuid, sealed: &[u8]) -> Result<DataKey, sqlx::Error> {
+        let opened = self.ring.iter().find_map(|key| open(key, sealed, subject.as_bytes()));
+        let key = opened.and_then(|key| <[u8; 32]>::try_from(key).ok());
+        let key = key.ok_or_else(|| sqlx::Error::Decode(format!("no key of KEY_ENCRYPTION_KEYS opens the key of {subject}").into()))?;
+        Ok(DataKey(Arc::new(cipher(&key))))
+    }
+}
+
+impl DataKey {
+    /// Seals a value; `place` must be told again to open it.
+    ///
+    /// # Errors
+    /// It is too long.
+    pub fn seal(&self, value: &[u8], place: &[u8]) -> Result<Vec<u8>, sqlx::Error> {
+        seal(&self.0, value, place)
+    }
+
+    /// Opens what was sealed at this place. `None`: it was not, or it was changed.
+    #[must_use]
+    pub fn open(&self, sealed: &[u8], place: &[u8]) -> Option<Vec<u8>> {
+        open(&self.0, sealed, place)
+    }
+}
+
+fn cipher(key: &[u8; 32]) -> Aes256Gcm {
+    Aes256Gcm::new(&Key::<Aes256Gcm>::from(*key))
+}
+
+/// AES-256-GCM (RFC 5116) with a random nonce, which comes first.
+fn seal(key: &Aes256Gcm, msg: &[u8], aad: &[u8]) -> Result<Vec<u8>, sqlx::Error> {
+    let nonce = Nonce::<Aes256Gcm>::generate();
+    let sealed = key.encrypt(&nonce, Payload { msg, aad }).map_err(|e| sqlx::Error::Encode(e.to_string().into()))?;
+    Ok([&nonce[..], &sealed].concat())
+}
+
+fn open(key: &Aes256Gcm, sealed: &[u8], aad: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, msg) = sealed.split_first_chunk::<NONCE>()?;
+    key.decrypt(&(*nonce).into(), Payload { msg, aad }).ok()
+}

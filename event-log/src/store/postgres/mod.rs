@@ -1,0 +1,147 @@
+//! Appending on Postgres: one call for a batch that goes as expected, and a transaction in which it is decided for any other.
+//!
+//! | module | what lives there |
+//! | --- | --- |
+//! | `assumed` | what the facts must be for all wishes of a batch to be accepted |
+//! | `arrays` | a batch and its plan, as the database's functions take them |
+//! | `listen` | telling other processes, and hearing them |
+
+mod arrays;
+pub mod assumed;
+pub mod listen;
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use database::{Fault, Transaction};
+use futures::{FutureExt, future::BoxFuture};
+use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgConnectOptions};
+
+use self::arrays::Arrays;
+use super::*;
+use crate::judge::{self, Head, judge};
+
+/// How long a batch is sent again to a database that is away.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long between two tries.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How often a batch is decided anew because others were in its way.
+const CLASHES: u32 = 10;
+
+/// Where each partition's events of a batch begin, and their time.
+type Bases = BTreeMap<Partition, (Position, DateTime<Utc>)>;
+
+/// A writer with a connection of its own.
+#[derive(Debug)]
+pub struct Writer {
+    database: Database,
+    options: Arc<PgConnectOptions>,
+    connection: Option<PgConnection>,
+}
+
+impl Writer {
+    pub fn new(database: Database, pool: &PgPool) -> Self {
+        // Whatever the tables' size was when a statement was planned: each of these looks up a few rows by their keys.
+        let by_key = [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("jit", "off")];
+        Self { database, options: Arc::new(PgConnectOptions::clone(&pool.connect_options()).options(by_key)), connection: None }
+    }
+
+    /// Writes a batch, however often that must be tried. A connection that breaks leaves open whether the batch was written; it is sent
+    /// again all the same, and what was written is then known by its events' ids.
+    pub async fn append(&mut self, batch: &[Append]) -> Result<Written, sqlx::Error> {
+        let (started, mut clashes) = (Instant::now(), 0);
+        loop {
+            let tried = if clashes == 0 { self.as_assumed(batch).await } else { self.decided(batch).await };
+            let error = match tried {
+                Ok(written) => return Ok(written),
+                Err(error) => error,
+            };
+            match Fault::of(&error) {
+                Fault::Away if started.elapsed() < PATIENCE => {
+                    tracing::warn!(%error, commands = batch.len(), "a batch is sent again");
+                    self.connection = None;
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Fault::Clash | Fault::Data if clashes < CLASHES && (clashes == 0 || is_race(&error)) => clashes += 1,
+                Fault::Away | Fault::Clash | Fault::Data | Fault::Refused | Fault::Other => {
+                    self.connection = None;
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// In one call, if all is as the wishes expect; else decided under the locks.
+    async fn as_assumed(&mut self, batch: &[Append]) -> Result<Written, sqlx::Error> {
+        let Some((facts, mut outcomes, plan)) = assumed::judged(batch) else { return self.decided(batch).await };
+        let arrays = Arrays::new(batch, &plan, &BTreeMap::new())?;
+        let found = arrays.append_if(&facts, self.connection().await?).await?;
+        if found.is_empty() {
+            return self.decided(batch).await;
+        }
+        for (outcome, wish) in outcomes.iter_mut().zip(batch) {
+            if let Outcome::Appended { position, .. } = outcome {
+                *position += found[&wish.partition].0;
+            }
+        }
+        Ok(written(batch, outcomes, &plan, &BTreeMap::new(), &found))
+    }
+
+    /// Boxed, because it is rarely taken and large.
+    fn decided<'a>(&'a self, batch: &'a [Append]) -> BoxFuture<'a, Result<Written, sqlx::Error>> {
+        decide(&self.database, batch).boxed()
+    }
+
+    async fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
+        if self.connection.is_none() {
+            self.connection = Some(PgConnection::connect_with(&self.options).await?);
+        }
+        self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)
+    }
+}
+
+/// Locks the heads, reads the facts, decides, writes.
+pub async fn decide(database: &Database, batch: &[Append]) -> Result<Written, sqlx::Error> {
+    let mut tx = database.begin().await?;
+    let partitions = batch.iter().map(|wish| wish.partition).collect();
+    let heads = facts::heads(tx.connection(), &partitions).await?;
+    let mut facts = facts::read(tx.connection(), batch).await?;
+    facts.heads.extend(heads);
+    let bases: BTreeMap<Partition, Head> = facts.heads.clone();
+    let now = on!(&mut tx, |db| sqlx::query_scalar("select current_timestamp").fetch_one(&mut **db).await)?;
+    let (outcomes, plan) = judge(batch, facts, now);
+    if plan.is_empty() {
+        return Ok(Written { outcomes, heads: vec![], events: vec![] });
+    }
+    let arrays = Arrays::new(batch, &plan, &bases)?;
+    let found = match &mut tx {
+        Transaction::Postgres(db) => arrays.write(db).await?,
+        Transaction::Sqlite(_) => Bases::new(),
+    };
+    tx.commit().await?;
+    Ok(written(batch, outcomes, &plan, &bases, &found))
+}
+
+/// What was written, at the places that the database gave it.
+fn written(batch: &[Append], outcomes: Vec<Outcome>, plan: &Plan, judged_from: &BTreeMap<Partition, Head>, found: &Bases) -> Written {
+    let place = |partition: Partition, position: Position| {
+        let from = judged_from.get(&partition).map_or(0, |head| head.position);
+        let (base, at) = found[&partition];
+        (base + position - from, at)
+    };
+    let event = |planned: &judge::Planned| {
+        let (position, recorded_at) = place(batch[planned.wish].partition, planned.position);
+        Recorded { position, recorded_at, ..recorded(batch, planned) }
+    };
+    let events = plan.events.iter().map(event).collect();
+    let heads = plan.heads.iter().map(|(partition, head)| (*partition, place(*partition, head.position).0)).collect();
+    Written { outcomes, heads, events }
+}
+
+/// A key that another writer took first.
+fn is_race(error: &sqlx::Error) -> bool {
+    Fault::of(error) == Fault::Clash || error.as_database_error().is_some_and(|error| error.is_unique_violation())
+}

@@ -1,0 +1,84 @@
+//! A read store that is folded into without a worker.
+
+use std::collections::BTreeMap;
+
+use database::{Pool, on};
+use event_log::Recorded;
+use read_store::{ReadStore, generations::expand, views};
+use serde_json::Value;
+use sqlx::AssertSqlSafe;
+
+use crate::setup::{Generations, Place};
+
+pub struct Rows {
+    _place: Place,
+    pub store: ReadStore,
+    generations: Generations,
+}
+
+impl Rows {
+    pub async fn new(place: Place) -> Self {
+        let (store, generations) = place.read_store().await;
+        Self { _place: place, store, generations }
+    }
+
+    pub async fn fold(&self, batch: &[Recorded]) {
+        let mut tx = self.store.begin().await.unwrap();
+        for (projection, generation) in &self.generations {
+            projection.fold(&mut tx, *generation, batch).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+    }
+
+    pub async fn clear(&self) {
+        for name in tables().into_values() {
+            let sql = AssertSqlSafe(format!("delete from {name}"));
+            on!(&self.store.database.writer, |db| sqlx::query(sql).execute(db).await.map(drop)).unwrap();
+        }
+    }
+
+    /// Every column of every row of every table, the same from either database: ids in hexadecimal digits, flags as numbers.
+    pub async fn dump(&self) -> BTreeMap<&'static str, Vec<Value>> {
+        let mut dump = BTreeMap::new();
+        for (table, name) in tables() {
+            let values = self.values(&name).await.join(", ");
+            let make = self.store.database.reader.pick("json_array", "json_build_array");
+            let sql = AssertSqlSafe(format!("select cast({make}({values}) as text) from {name}"));
+            let rows: Vec<String> = on!(&self.store.database.reader, |db| sqlx::query_scalar(sql).fetch_all(db).await.unwrap());
+            let mut rows: Vec<Value> = rows.iter().map(|row| serde_json::from_str(row).unwrap()).collect();
+            rows.sort_by_key(Value::to_string);
+            dump.insert(table, rows);
+        }
+        dump
+    }
+
+    /// A table's columns, as they are compared.
+    async fn values(&self, table: &str) -> Vec<String> {
+        let columns: Vec<(String, String)> = match &self.store.database.reader {
+            Pool::Sqlite(db) => {
+                let sql = "select name, lower(type) from pragma_table_info($1)";
+                sqlx::query_as(sql).bind(table).fetch_all(db).await.unwrap()
+            }
+            Pool::Postgres(db) => {
+                let sql = "select column_name::text, data_type::text from information_schema.columns
+                    where table_schema = current_schema and table_name = $1 order by ordinal_position";
+                sqlx::query_as(sql).bind(table).fetch_all(db).await.unwrap()
+            }
+        };
+        let value = |(name, kind): (String, String)| match kind.as_str() {
+            "blob" => format!("lower(hex({name}))"),
+            "uuid" => format!("replace({name}::text, '-', '')"),
+            "boolean" => format!("{name}::integer"),
+            "timestamp with time zone" => format!("to_char({name} at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"),
+            "text" | "integer" | "bigint" => name,
+            other => panic!("{name} is {other}"),
+        };
+        columns.into_iter().map(value).collect()
+    }
+}
+
+/// The tables of all views, with their names in the first generation.
+fn tables() -> BTreeMap<&'static str, String> {
+    let tables = views::ALL.iter().flat_map(|view| view.tables.iter().map(move |table| (*table, *view)));
+    tables.map(|(table, view)| (table, expand(&format!("{{{table}}}"), view, 1))).collect()
+}
