@@ -151,10 +151,10 @@ pub enum AppendError {
         bytes: usize,
     },
     /// NUL cannot be stored as text everywhere.
-    #[error("the payload of {event_type} holds a NUL character")]
+    #[error("{name:?}, or its payload, holds a NUL character")]
     Nul {
-        /// Which.
-        event_type: &'static str,
+        /// Of the event's type, the stream's kind, or the link's kind.
+        name: &'static str,
     },
     /// There is nothing to append, and no key to remember it by.
     #[error("an append needs an event or a key")]
@@ -191,13 +191,15 @@ impl Append {
         if self.events.is_empty() && self.key.is_none() {
             return Err(AppendError::Empty);
         }
+        let no_nul = |name: &'static str, text: &str| if text.contains('\0') { Err(AppendError::Nul { name }) } else { Ok(()) };
+        no_nul(self.kind, self.kind)?;
+        self.links.iter().try_for_each(|link| no_nul(link.kind, link.kind))?;
         for NewEvent { event_type, payload, .. } in &self.events {
             if payload.len() > MAX_PAYLOAD {
                 return Err(AppendError::TooLarge { event_type, bytes: payload.len() });
             }
-            if payload.contains('\0') {
-                return Err(AppendError::Nul { event_type });
-            }
+            no_nul(event_type, event_type)?;
+            no_nul(event_type, payload)?;
         }
         Ok(())
     }

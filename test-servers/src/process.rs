@@ -58,7 +58,6 @@ pub fn unique(prefix: &str) -> String {
 ///
 /// - The pipe is kept as 3, since a shell gives background jobs `/dev/null` as 0.
 /// - Background jobs ignore QUIT until the server has handlers of its own: hence again and again. CONT: it may be stopped.
-/// - Output goes to a file: a server that kept ours open would hang `cargo test | tee`.
 /// - 4 is for the [`Folder`]: it stays open as long as anything that the server has started lives.
 const GUARD: &str = r#"
     exec 3<&0 4>&2 2>>log
@@ -131,7 +130,7 @@ impl Drop for Guarded {
 
 /// Removes a folder when its standard input closes: when we are gone, and all that lives in the folder. A server that loses its
 /// files aborts, and leaves its shared memory behind.
-const REMOVER: &str = r#"cat >/dev/null; rm -rf "$1""#;
+const REMOVER: &str = r#"while read -r _; do :; done; rm -rf "$1""#;
 
 /// A folder that goes when it is dropped, or when our process ends. It waits for the servers in it.
 #[derive(Debug)]
@@ -166,9 +165,10 @@ impl Drop for Folder {
 }
 
 /// A shell that learns of our end from its standard input. It has a group of its own: an interrupt from the terminal ends us, and
-/// only that ends the others.
+/// only that ends the others. It has nothing of ours open: who reads our output waits for us alone.
 fn shell<A: AsRef<OsStr>>(script: &str, arguments: impl IntoIterator<Item = A>) -> Command {
     let mut sh = Command::new("/bin/sh");
-    sh.args(["-c", script, "sh"]).args(arguments).process_group(0).stdin(Stdio::piped());
+    sh.args(["-c", script, "sh"]).args(arguments).process_group(0);
+    sh.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     sh
 }

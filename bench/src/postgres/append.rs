@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 use database::StoreUrl;
 use event_log::{Actor, Append, Batches, EventLog, KeyStore, Keys, LogStore, Metadata, NewEvent, Outcome, Partition, Read};
 use serde_json::json;
@@ -84,10 +84,9 @@ impl Setting {
                 while started.elapsed() < Duration::from_secs(seconds) {
                     let number = accepted as usize * IN_FLIGHT + writer;
                     let wish = like(users[number % crowd.users()], pizzas[number % PIZZAS], pizzeria);
-                    match log.append(wish).await? {
-                        Outcome::Appended { .. } => accepted += 1,
-                        other => bail!("a like was not accepted: {other:?}"),
-                    }
+                    let outcome = log.append(wish).await?;
+                    ensure!(matches!(outcome, Outcome::Appended { .. }), "a like was not accepted: {outcome:?}");
+                    accepted += 1;
                 }
                 anyhow::Ok(accepted)
             });

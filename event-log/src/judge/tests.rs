@@ -6,7 +6,12 @@ use super::*;
 use crate::{Actor, CommandKey, LinkChange, Metadata, NewEvent};
 
 /// What a plan leaves in the database.
-fn apply(facts: &mut Facts, plan: Plan) {
+fn apply(facts: &mut Facts, batch: &[Append], plan: Plan) {
+    let place = |planned: &Planned| {
+        let wish = &batch[planned.wish];
+        ((wish.stream_id, planned.version), (wish.events[planned.event].event_id, planned.position))
+    };
+    facts.places.extend(plan.events.iter().map(place));
     facts.heads.extend(plan.heads);
     facts.streams.extend(plan.streams);
     facts.keys.extend(plan.keys);
@@ -33,7 +38,7 @@ prop_compose! {
             partition: Partition::of(stream_id),
             expected,
             after: None,
-            events: vec![NewEvent { event_id: Uuid::nil(), event_type: "Happened", schema_version: 1, payload: "{}".into() }; events],
+            events: (0..events).map(|_| NewEvent { event_id: Uuid::now_v7(), event_type: "Happened", schema_version: 1, payload: "{}".into() }).collect(),
             metadata: Metadata { actor: Actor::Anonymous, subject_id: None, correlation_id: String::new(), causation_id: None },
             reads: version.into_iter().chain(at_most.map(|links| Read::AtMost { kind: "k", key, links })).collect(),
             claims: claim.map(|(c, take)| if take { ClaimChange::Take(Claim([c; 32])) } else { ClaimChange::GiveBack(Claim([c; 32])) }).into_iter().collect(),
@@ -54,7 +59,7 @@ proptest! {
             let mut facts = start.clone();
             let outcomes: Vec<Outcome> = wishes.chunks(size).flat_map(|batch| {
                 let (outcomes, plan) = judge(batch, facts.clone(), now);
-                apply(&mut facts, plan);
+                apply(&mut facts, batch, plan);
                 outcomes
             }).collect();
             (outcomes, facts.heads, facts.claims.into_iter().collect::<BTreeMap<_, _>>())

@@ -20,7 +20,6 @@ use crate::{
     server::{Client, PASSWORD, Server, eventually},
 };
 
-const ROUNDS: usize = 20;
 const WRITERS: usize = 6;
 
 /// What the server has answered for.
@@ -34,17 +33,17 @@ struct Answered {
 
 #[tokio::test]
 async fn nothing_that_was_answered_is_lost_and_nothing_is_half_done_in_files() {
-    crash(&Home::in_files(), &Home::in_files()).await;
+    crash(&Home::in_files(), &Home::in_files(), 20).await;
 }
 
 #[tokio::test]
 async fn nothing_that_was_answered_is_lost_and_nothing_is_half_done_in_postgres() {
     let Ok(cluster) = Postgres::start(Options { fsync: true, ..Options::default() }) else { return };
-    crash(&Home::in_database(&cluster.new_database()), &Home::in_database(&cluster.new_database())).await;
+    crash(&Home::in_database(&cluster.new_database()), &Home::in_database(&cluster.new_database()), 10).await;
 }
 
 /// Kills Tizza in its home again and again, and looks at what is there; `anew` is for folding it once more.
-async fn crash(home: &Home, anew: &Home) {
+async fn crash(home: &Home, anew: &Home, rounds: usize) {
     let answered = Arc::new(Answered::default());
     let first = Server::start_in(home);
     for n in 0..WRITERS {
@@ -53,7 +52,7 @@ async fn crash(home: &Home, anew: &Home) {
     }
     drop(first);
 
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         let mut server = Server::start_in(home);
         let before = answered.count.load(Ordering::SeqCst);
         let writers: Vec<_> = (0..WRITERS).map(|n| tokio::spawn(write(server.client(), n, Arc::clone(&answered)))).collect();

@@ -78,9 +78,13 @@ async fn a_projector_that_is_killed_goes_on_where_it_was(home: Home) {
     luigi.get(&first).await.expect(StatusCode::OK);
     house.processes[1].signal("KILL");
     house.processes[1].ended();
-    let second = luigi.creates_pizza("Marinara").await;
-    let waits = luigi.request(reqwest::Method::GET, &second).header("prefer", "wait=0");
-    luigi.answer(waits).await.unwrap().problem(504, "projection-behind");
+    let marinara = serde_json::json!({ "title": "Marinara", "description": "x" });
+    let created = luigi.post("/api/v1/pizzas", marinara).await.expect(StatusCode::CREATED);
+    let second = created.location();
+    let stranger = Client::new(house.address.clone());
+    let read = stranger.request(reqwest::Method::GET, &second).header("prefer", "wait=0");
+    let read = read.header("consistency-token", &created.headers["consistency-token"]);
+    stranger.answer(read).await.unwrap().problem(504, "projection-behind");
     house.processes[1] = role(&home, "projector");
     luigi.get(&second).await.expect(StatusCode::OK);
     assert_eq!(luigi.get("/api/v1/pizzas").await.body["count"], 2);

@@ -100,16 +100,16 @@ impl<'a> Arrays<'a> {
     }
 
     /// Locks the heads, and writes if the facts are as assumed; if not, the answer is empty.
-    pub async fn append_if(&self, facts: &Facts, db: &mut PgConnection) -> Result<Bases, sqlx::Error> {
+    pub async fn append_if(&self, facts: &Facts, plan: &Plan, db: &mut PgConnection) -> Result<Bases, sqlx::Error> {
         let ids: Vec<Uuid> = facts.streams.keys().copied().collect();
         let kinds: Vec<Option<&str>> = facts.streams.values().map(|row| Some(&*row.kind).filter(|kind| !kind.is_empty())).collect();
         let partitions: Vec<Partition> = facts.streams.values().map(|row| row.partition).collect();
         let versions: Vec<Version> = facts.streams.values().map(|row| row.version).collect();
         let last = |(id, row): (&Uuid, &StreamRow)| facts.places.get(&(*id, row.version)).map(|(event_id, _)| *event_id);
         let events: Vec<Option<Uuid>> = facts.streams.iter().map(last).collect();
-        let free = self.taken.0.iter().filter(|claim| !self.freed.contains(claim)).map(|claim| (*claim, None));
-        let held = facts.claims.iter().map(|(claim, holder)| (&claim.0[..], Some(*holder)));
-        let (claims, holders): (Vec<&[u8]>, Vec<Option<Uuid>>) = free.chain(held).unzip();
+        // Also a name that is taken and given back, of which nothing is written: it must have been free.
+        let claims = plan.claims.keys().map(|claim| (&claim.0[..], facts.claims.get(claim).copied()));
+        let (claims, holders): (Vec<&[u8]>, Vec<Option<Uuid>>) = claims.unzip();
         let (of_links, most): (Vec<_>, Vec<i64>) = facts.links.iter().map(|(key, most)| (*key, most.count)).unzip();
         let (link_kinds, link_keys): (Vec<&str>, Vec<Uuid>) = of_links.into_iter().unzip();
         let query = sqlx::query_as(APPEND_IF).bind(ids).bind(kinds).bind(partitions).bind(versions).bind(events);

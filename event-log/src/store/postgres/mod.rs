@@ -78,7 +78,7 @@ impl Writer {
     async fn as_assumed(&mut self, batch: &[Append]) -> Result<Written, sqlx::Error> {
         let Some((facts, mut outcomes, plan)) = assumed::judged(batch) else { return self.decided(batch).await };
         let arrays = Arrays::new(batch, &plan, &BTreeMap::new())?;
-        let found = arrays.append_if(&facts, self.connection().await?).await?;
+        let found = arrays.append_if(&facts, &plan, self.connection().await?).await?;
         if found.is_empty() {
             return self.decided(batch).await;
         }

@@ -17,6 +17,7 @@ use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
 };
+use database::Pool;
 use tempfile::TempDir;
 
 use self::{rows::Rows, wishes::Idea, world::World};
@@ -64,6 +65,7 @@ impl Log {
     }
 
     async fn clear(&self) {
+        let mut tx = self.database.begin().await.expect("it begins");
         for sql in [
             "delete from events",
             "delete from streams",
@@ -72,8 +74,9 @@ impl Log {
             "delete from command_keys",
             "update heads set position = 0",
         ] {
-            on!(&self.database.writer, |db| sqlx::query(sql).execute(db).await.map(drop)).expect(sql);
+            on!(&mut tx, |db| sqlx::query(sql).execute(&mut **db).await.map(drop)).expect(sql);
         }
+        tx.commit().await.expect("it commits");
     }
 }
 
