@@ -68,6 +68,9 @@ pub struct Database {
     pub reader: Pool,
 }
 
+/// How long connections may take to finish.
+const CLOSE: Duration = Duration::from_secs(5);
+
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a store could not be opened.
@@ -153,16 +156,29 @@ impl Database {
     /// # Errors
     /// The database's own.
     pub async fn begin(&self) -> Result<Transaction, sqlx::Error> {
-        Ok(match &self.writer {
-            Pool::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("begin immediate").await?),
-            Pool::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
-        })
+        match &self.writer {
+            Pool::Sqlite(pool) => pool.begin_with("begin immediate").await.map(Transaction::Sqlite),
+            Pool::Postgres(pool) => {
+                // In a task of its own, which nobody drops in the middle: sqlx 0.9 would give the connection to the next one within the
+                // transaction (its issue 4385).
+                let begun = tokio::spawn({
+                    let pool = pool.clone();
+                    async move { pool.begin().await }
+                });
+                begun.await.unwrap_or(Err(sqlx::Error::PoolClosed)).map(Transaction::Postgres)
+            }
+        }
     }
 
-    /// Lets the connections finish, and closes them.
+    /// Lets the connections finish, and closes them. A server that does not answer is not waited for.
     pub async fn close(&self) {
-        self.reader.close().await;
-        self.writer.close().await;
+        let closing = async {
+            self.reader.close().await;
+            self.writer.close().await;
+        };
+        if tokio::time::timeout(CLOSE, closing).await.is_err() {
+            tracing::warn!("the database does not answer; its connections are left to themselves");
+        }
     }
 }
 

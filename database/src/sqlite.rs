@@ -7,7 +7,7 @@ use std::{
 };
 
 use sqlx::{
-    SqlitePool,
+    Connection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -52,6 +52,13 @@ async fn connect(options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Err
     let started = Instant::now();
     loop {
         let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(10));
+        // SQLite may end a transaction by itself, for one when the disk is full; sqlx then counts on one that is not there for ever.
+        let pool = pool.after_release(|connection, _| {
+            Box::pin(async move {
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        });
         match pool.connect_with(options.clone()).await {
             Err(error) if is_busy(&error) && started.elapsed() < BUSY => tokio::time::sleep(Duration::from_millis(20)).await,
             connected => return connected,

@@ -71,6 +71,19 @@ async fn readers_cannot_write() {
     assert!(written.is_err());
 }
 
+/// As SQLite does by itself when the disk is full.
+#[tokio::test]
+async fn a_transaction_that_the_database_has_ended_is_not_in_the_way_of_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("store.db"), &[START]).await.unwrap();
+    let mut tx = store.begin().await.unwrap();
+    on!(&mut tx, |db| sqlx::query("rollback").execute(&mut **db).await.map(drop)).unwrap();
+    assert!(tx.commit().await.is_err());
+    let mut tx = store.begin().await.unwrap();
+    on!(&mut tx, |db| sqlx::query("insert into t values (7)").execute(&mut **db).await.map(drop)).unwrap();
+    tx.commit().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_server_that_is_away_is_given_up_after_a_while_and_named_without_its_password() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

@@ -180,7 +180,7 @@ pub enum AppendError {
     /// The log is closing; nothing was written.
     #[error("the log is closed")]
     Closed,
-    /// The database failed; nothing was written.
+    /// The database failed; whether anything was written is not known.
     #[error("the log's database failed")]
     Database(#[source] std::sync::Arc<sqlx::Error>),
 }

@@ -8,7 +8,7 @@ use aes_gcm::{
     aead::{Aead, Generate, KeyInit, Nonce, Payload},
 };
 use chrono::Utc;
-use database::{Database, Durability, OpenError, Pool, Step, Store, StoreUrl, on};
+use database::{Database, Durability, Either, OpenError, Pool, Step, Store, StoreUrl, on};
 use moka::sync::Cache;
 use uuid::Uuid;
 
@@ -54,7 +54,7 @@ pub struct Keys {
     database: Database,
     /// The first seals, all open.
     ring: Arc<[Aes256Gcm]>,
-    known: Cache<Uuid, Option<DataKey>>,
+    known: Cache<Uuid, DataKey>,
 }
 
 /// The key of one subject.
@@ -75,17 +75,20 @@ impl Keys {
         Self { database: store.database, ring, known: Cache::builder().max_capacity(CAPACITY).time_to_live(REMEMBERED).build() }
     }
 
-    /// The key of a subject. `None`: there never was one, or it was destroyed.
+    /// The key of a subject. `None`: there never was one, or it was destroyed. Only a key is remembered: that there is none may be
+    /// otherwise in a moment, and nobody must take a person for erased who is not.
     ///
     /// # Errors
     /// The database's own, or no key-encryption key opens it.
     pub async fn find(&self, subject: Uuid) -> Result<Option<DataKey>, sqlx::Error> {
         if let Some(known) = self.known.get(&subject) {
-            return Ok(known);
+            return Ok(Some(known));
         }
-        let key = self.read(subject).await?;
-        self.known.insert(subject, key.clone());
-        Ok(key)
+        let found = self.read(subject).await?;
+        if let Some(key) = &found {
+            self.known.insert(subject, key.clone());
+        }
+        Ok(found)
     }
 
     /// The key of a subject, made if there is none. `None`: it was destroyed, and is never made again.
@@ -102,7 +105,6 @@ impl Keys {
         let sql = "insert into data_keys (subject, sealed, made_at) select $1, $2, $3
                    where not exists (select 1 from erased_subjects where subject = $1) on conflict do nothing";
         on!(&self.database.writer, |db| sqlx::query(sql).bind(subject).bind(sealed).bind(Utc::now()).execute(db).await.map(drop))?;
-        self.known.invalidate(&subject);
         self.find(subject).await
     }
 
@@ -112,6 +114,10 @@ impl Keys {
     /// The database's own.
     pub async fn destroy(&self, subject: Uuid) -> Result<(), sqlx::Error> {
         let mut tx = self.database.begin().await?;
+        if let Either::Postgres(db) = &mut tx {
+            // Whoever is making the subject's first key is waited for, whoever comes later sees that it must not be made.
+            sqlx::query("lock table data_keys in share row exclusive mode").execute(&mut **db).await?;
+        }
         let erased = "insert into erased_subjects (subject, erased_at) values ($1, $2) on conflict do nothing";
         on!(&mut tx, |db| sqlx::query(erased).bind(subject).bind(Utc::now()).execute(&mut **db).await.map(drop))?;
         let delete = "delete from data_keys where subject = $1";

@@ -43,11 +43,14 @@ impl Keys {
         let mut keys = HashMap::<Uuid, Option<DataKey>>::new();
         for event in events.iter_mut().filter(|event| event.payload.contains(SEALED)) {
             let Some(subject) = event.metadata.subject_id else { continue };
+            let Ok(mut payload) = serde_json::from_str(&event.payload) else { continue };
+            if !holds(&payload, SEALED) {
+                continue;
+            }
             let key = match keys.get(&subject) {
                 Some(key) => key.clone(),
                 None => self.find(subject).await?,
             };
-            let mut payload = serde_json::from_str(&event.payload).map_err(|e| sqlx::Error::Decode(e.into()))?;
             each(&mut payload, SEALED, &mut String::new(), &mut |value, path| match &key {
                 None => Ok(json!({ SHREDDED: true })),
                 Some(key) => Ok(json!({ CLEAR: opened(key, value, &place(event.event_id, path))? })),

@@ -76,17 +76,19 @@ impl LogStore {
     }
 }
 
-/// The number of partitions in the store, written when it is new.
+/// The number of partitions in the store, written when it is new. Nothing is written into one that has another number.
 async fn partitions(database: &Database) -> Result<String, sqlx::Error> {
     let mut tx = database.begin().await?;
     let sql = "insert into store_meta (key, value) values ('partitions', $1) on conflict do nothing";
     on!(&mut tx, |db| sqlx::query(sql).bind(PARTITIONS.to_string()).execute(&mut **db).await.map(drop))?;
-    for partition in Partition::all() {
-        let sql = "insert into heads (partition, position, recorded_at) values ($1, 0, $2) on conflict do nothing";
-        on!(&mut tx, |db| sqlx::query(sql).bind(partition).bind(DateTime::UNIX_EPOCH).execute(&mut **db).await.map(drop))?;
-    }
     let sql = "select value from store_meta where key = 'partitions'";
-    let found = on!(&mut tx, |db| sqlx::query_scalar(sql).fetch_one(&mut **db).await)?;
+    let found: String = on!(&mut tx, |db| sqlx::query_scalar(sql).fetch_one(&mut **db).await)?;
+    if found == PARTITIONS.to_string() {
+        for partition in Partition::all() {
+            let sql = "insert into heads (partition, position, recorded_at) values ($1, 0, $2) on conflict do nothing";
+            on!(&mut tx, |db| sqlx::query(sql).bind(partition).bind(DateTime::UNIX_EPOCH).execute(&mut **db).await.map(drop))?;
+        }
+    }
     tx.commit().await?;
     Ok(found)
 }

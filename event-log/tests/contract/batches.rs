@@ -1,6 +1,6 @@
 //! Within one batch it is as if its members had come one after the other. Tasks take turns here: what is asked for in one go waits together.
 
-use event_log::{Append, AppendError, CommandKey, EventLog, Key, LinkChange, NewEvent, Outcome};
+use event_log::{Append, AppendError, ClaimKey, CommandKey, EventLog, Key, LinkChange, NewEvent, Outcome};
 use uuid::Uuid;
 
 use crate::{
@@ -8,8 +8,6 @@ use crate::{
     place::{Answer, Place, accepted, append, event, on_both, outcomes, stream_in},
     reads::{OWNER, at_most, linking, reading, rests_on},
 };
-use event_log::ClaimKey;
-
 on_both! {
     one_thread:
     wishes_of_one_stream_follow_each_other,

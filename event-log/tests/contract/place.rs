@@ -36,6 +36,15 @@ impl Place {
         Self { url: url.parse().unwrap(), folder: tempfile::tempdir().unwrap() }
     }
 
+    /// A new one, on the same kind of database.
+    pub fn another(&self) -> Self {
+        let another = match &self.url {
+            StoreUrl::Sqlite(_) => Self::sqlite(),
+            StoreUrl::Postgres(_) => Self::postgres(),
+        };
+        another.unwrap()
+    }
+
     /// Opens the log; again is what a second process does. The keys of persons are in a file.
     pub async fn log(&self) -> EventLog {
         EventLog::start(self.store().await, self.keys(&[[7; 32]]).await).await.unwrap()
@@ -56,6 +65,10 @@ impl Place {
     /// Opens the keys of persons with a ring of key-encryption keys. Beside a log on Postgres they are there, too.
     pub async fn keys(&self, ring: &[[u8; 32]]) -> Keys {
         Keys::new(KeyStore::open(&self.keys_url(), DEADLINE).await.unwrap(), ring)
+    }
+
+    pub async fn keys_sql(&self) -> Sql {
+        Sql::open(&self.keys_url(), "tizza_keys").await
     }
 
     pub fn keys_url(&self) -> StoreUrl {

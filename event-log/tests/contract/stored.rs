@@ -93,30 +93,32 @@ pub struct Stored {
 }
 
 macro_rules! all {
-    ($sql:expr, $query:expr) => {
-        on!(&$sql.0, |db| sqlx::query_as($query).fetch_all(db).await).expect($query)
+    ($tx:expr, $query:expr) => {
+        on!(&mut $tx, |db| sqlx::query_as($query).fetch_all(&mut **db).await).expect($query)
     };
 }
 
 impl Stored {
+    /// As of one moment.
     pub async fn of(sql: &Sql) -> Self {
-        let streams: Vec<(Uuid, String, Partition, i64)> = all!(sql, "select stream_id, kind, partition, version from streams");
-        let heads: Vec<(Partition, i64)> = all!(sql, "select partition, position from heads");
-        let claims: Vec<(Vec<u8>, Uuid)> = all!(sql, "select claim, stream_id from claims");
+        let mut tx = match &sql.0 {
+            Either::Sqlite(pool) => Either::Sqlite(pool.begin().await.unwrap()),
+            Either::Postgres(pool) => Either::Postgres(pool.begin_with("begin isolation level repeatable read").await.unwrap()),
+        };
+        let streams: Vec<(Uuid, String, Partition, i64)> = all!(tx, "select stream_id, kind, partition, version from streams");
+        let heads: Vec<(Partition, i64)> = all!(tx, "select partition, position from heads");
+        let claims: Vec<(Vec<u8>, Uuid)> = all!(tx, "select claim, stream_id from claims");
         Self {
             events: all!(
-                sql,
+                tx,
                 "select partition, position, event_id, stream_id, version, type, payload, recorded_at from events
                  order by partition, position"
             ),
             heads: heads.into_iter().collect(),
             streams: streams.into_iter().map(|(id, kind, partition, version)| (id, (kind, partition, version))).collect(),
             claims: claims.into_iter().collect(),
-            links: all!(sql, "select kind, key, stream_id from links order by kind, key, stream_id"),
-            keys: all!(
-                sql,
-                "select command_key, fingerprint, stream_id, expected, version, position from command_keys order by command_key"
-            ),
+            links: all!(tx, "select kind, key, stream_id from links order by kind, key, stream_id"),
+            keys: all!(tx, "select command_key, fingerprint, stream_id, expected, version, position from command_keys order by command_key"),
         }
     }
 

@@ -74,7 +74,7 @@ impl Client {
     }
 
     /// As soon as the rows say so: what other programs write comes without a token.
-    pub async fn is_superuser(self) -> Self {
+    pub async fn once_superuser(self) -> Self {
         let is = async || (self.get("/api/v1/users/me").await.body["is_superuser"] == true).then_some(());
         eventually("the superuser is folded", is).await;
         self

@@ -33,13 +33,13 @@ fn has_curl() -> bool {
     (version.next().unwrap_or(0), version.next().unwrap_or(0)) >= (7, 84)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_tour_of_the_readme_is_true() {
+#[test]
+fn the_tour_of_the_readme_is_true() {
     tour(&Home::in_files());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_tour_of_the_readme_is_true_with_postgres() {
+#[test]
+fn the_tour_of_the_readme_is_true_with_postgres() {
     if let Some(home) = Home::in_postgres() {
         tour(&home);
     }
@@ -48,7 +48,8 @@ async fn the_tour_of_the_readme_is_true_with_postgres() {
 fn tour(home: &Home) {
     if !has_curl() {
         // Not `eprintln!`: what a passing test prints is not shown.
-        writeln!(std::io::stderr(), "SKIPPED the README's tour: it needs curl 7.84 or newer (apt-get install curl)").unwrap();
+        let told = "SKIPPED the README's tour: it needs curl 7.84 or newer (apt-get install curl)\n";
+        std::io::stderr().write_all(told.as_bytes()).unwrap();
         return;
     }
     let server = Server::start_in(home);

@@ -10,22 +10,24 @@ mod arrays;
 pub mod assumed;
 pub mod listen;
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use database::{Fault, Transaction};
 use futures::{FutureExt, future::BoxFuture};
 use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgConnectOptions};
+use tokio::time::{Instant, sleep, timeout};
 
 use self::arrays::Arrays;
 use super::*;
 use crate::judge::{self, Head, judge};
 
-/// How long a batch is sent again to a database that is away.
+/// How long batches are sent again to a database that is away; after that each is tried once.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a server that does not answer at all is taken for one that is at work. Locks are held for less: see
+/// `idle_in_transaction_session_timeout`.
+const TRY: Duration = Duration::from_secs(30);
+/// How long connecting may take.
+const CONNECT: Duration = Duration::from_secs(3);
 /// How long between two tries.
 const PAUSE: Duration = Duration::from_millis(50);
 /// How often a batch is decided anew because others were in its way.
@@ -40,30 +42,38 @@ pub struct Writer {
     database: Database,
     options: Arc<PgConnectOptions>,
     connection: Option<PgConnection>,
+    away_since: Option<Instant>,
 }
 
 impl Writer {
     pub fn new(database: Database, pool: &PgPool) -> Self {
         // Whatever the tables' size was when a statement was planned: each of these looks up a few rows by their keys.
         let by_key = [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("jit", "off")];
-        Self { database, options: Arc::new(PgConnectOptions::clone(&pool.connect_options()).options(by_key)), connection: None }
+        let options = Arc::new(PgConnectOptions::clone(&pool.connect_options()).options(by_key));
+        Self { database, options, connection: None, away_since: None }
     }
 
     /// Writes a batch, however often that must be tried. A connection that breaks leaves open whether the batch was written; it is sent
     /// again all the same, and what was written is then known by its events' ids.
     pub async fn append(&mut self, batch: &[Append]) -> Result<Written, sqlx::Error> {
-        let (started, mut clashes) = (Instant::now(), 0);
+        let mut clashes = 0;
         loop {
-            let tried = if clashes == 0 { self.as_assumed(batch).await } else { self.decided(batch).await };
-            let error = match tried {
-                Ok(written) => return Ok(written),
+            let error = match timeout(TRY, self.tried(batch, clashes)).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+                Ok(written) => {
+                    self.away_since = None;
+                    return Ok(written);
+                }
                 Err(error) => error,
             };
-            match Fault::of(&error) {
-                Fault::Away if started.elapsed() < PATIENCE => {
+            let fault = Fault::of(&error);
+            if fault != Fault::Away {
+                self.away_since = None;
+            }
+            match fault {
+                Fault::Away if self.away_since.get_or_insert_with(Instant::now).elapsed() < PATIENCE => {
                     tracing::warn!(%error, commands = batch.len(), "a batch is sent again");
                     self.connection = None;
-                    tokio::time::sleep(PAUSE).await;
+                    sleep(PAUSE).await;
                 }
                 Fault::Clash | Fault::Data if clashes < CLASHES && (clashes == 0 || is_race(&error)) => clashes += 1,
                 Fault::Away | Fault::Clash | Fault::Data | Fault::Refused | Fault::Other => {
@@ -72,6 +82,10 @@ impl Writer {
                 }
             }
         }
+    }
+
+    async fn tried(&mut self, batch: &[Append], clashes: u32) -> Result<Written, sqlx::Error> {
+        if clashes == 0 { self.as_assumed(batch).await } else { self.decided(batch).await }
     }
 
     /// In one call, if all is as the wishes expect; else decided under the locks.
@@ -97,7 +111,8 @@ impl Writer {
 
     async fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
         if self.connection.is_none() {
-            self.connection = Some(PgConnection::connect_with(&self.options).await?);
+            let connected = timeout(CONNECT, PgConnection::connect_with(&self.options)).await;
+            self.connection = Some(connected.unwrap_or(Err(sqlx::Error::PoolTimedOut))?);
         }
         self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)
     }
