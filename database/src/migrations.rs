@@ -1,7 +1,7 @@
 //! Migrations: numbered from 1, run once each, never changed once released. Each has a text for either database.
 
 use sqlx::{
-    SqlSafeStr, SqlitePool,
+    PgPool, SqlSafeStr, SqlitePool,
     migrate::{MigrateError, Migration, MigrationType, Migrator},
 };
 
@@ -28,7 +28,7 @@ pub(crate) async fn run(pool: &Pool, url: &StoreUrl, schema: &'static str, steps
     let mut migrator = Migrator::with_migrations(migrations.collect());
     let ran = match pool {
         Either::Sqlite(pool) => on_sqlite(&migrator, pool).await,
-        Either::Postgres(pool) => migrator.create_schema(schema).run(pool).await,
+        Either::Postgres(pool) => on_postgres(&mut migrator, pool, schema).await,
     };
     ran.map_err(|error| refusal(url.clone(), error))
 }
@@ -40,6 +40,15 @@ async fn on_sqlite(migrator: &Migrator, pool: &SqlitePool) -> Result<(), Migrate
     // A file that is read-only lets everything pass that has nothing to write.
     sqlx::query("delete from _sqlx_migrations where false").execute(&mut *tx).await?;
     Ok(tx.commit().await?)
+}
+
+/// A schema that is there may belong to a role that may make none.
+async fn on_postgres(migrator: &mut Migrator, pool: &PgPool, schema: &'static str) -> Result<(), MigrateError> {
+    let sql = "select exists (select from pg_namespace where nspname = $1)";
+    if !sqlx::query_scalar::<_, bool>(sql).bind(schema).fetch_one(pool).await? {
+        migrator.create_schema(schema);
+    }
+    migrator.run(pool).await
 }
 
 fn refusal(url: StoreUrl, error: MigrateError) -> OpenError {

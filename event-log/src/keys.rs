@@ -57,6 +57,20 @@ pub struct Keys {
     known: Cache<Uuid, DataKey>,
 }
 
+/// Why the key store does not fit the log or the key-encryption keys.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// It is new, and the log is not: what it held is lost, or elsewhere.
+    #[error("the key store is empty beside a log that is not; bring back the one that was used with it")]
+    Gone,
+    /// The ring lacks the key that the store was sealed with.
+    #[error("none of KEY_ENCRYPTION_KEYS opens it")]
+    Locked,
+    /// The database failed.
+    #[error("the key store's database failed")]
+    Database(#[source] sqlx::Error),
+}
+
 /// The key of one subject.
 #[derive(Clone)]
 pub struct DataKey(Arc<Aes256Gcm>);
@@ -73,6 +87,24 @@ impl Keys {
     pub fn new(store: KeyStore, ring: &[[u8; 32]]) -> Self {
         let ring = ring.iter().map(cipher).collect();
         Self { database: store.database, ring, known: Cache::builder().max_capacity(CAPACITY).time_to_live(REMEMBERED).build() }
+    }
+
+    /// Finds out before anything is read whether these are the keys to what the log holds: a lost store, or a wrong ring, must not look as if
+    /// everybody had been erased. For this there is a key of nobody, made at the first start.
+    ///
+    /// # Errors
+    /// See [`KeysError`].
+    pub async fn check(&self, log_is_empty: bool) -> Result<(), KeysError> {
+        let sql = "select (select count(*) from data_keys) + (select count(*) from erased_subjects)";
+        let known: i64 = on!(&self.database.reader, |db| sqlx::query_scalar(sql).fetch_one(db).await).map_err(KeysError::Database)?;
+        if known == 0 && !log_is_empty {
+            return Err(KeysError::Gone);
+        }
+        match self.find_or_make(Uuid::nil()).await {
+            Ok(_) => Ok(()),
+            Err(sqlx::Error::Decode(_)) => Err(KeysError::Locked),
+            Err(error) => Err(KeysError::Database(error)),
+        }
     }
 
     /// The key of a subject. `None`: there never was one, or it was destroyed. Only a key is remembered: that there is none may be

@@ -38,7 +38,7 @@ use uuid::Uuid;
 pub use append::{Append, AppendError, ClaimChange, LinkChange, NewEvent, Outcome, Read, Remembered};
 pub use claim::{Claim, ClaimKey};
 pub use command_key::{CommandKey, Key};
-pub use keys::{KeyStore, Keys};
+pub use keys::{KeyStore, Keys, KeysError};
 pub use partition::{PARTITIONS, Partition};
 pub use record::{Actor, Metadata, Recorded, StreamRow};
 pub use store::LogStore;
@@ -90,6 +90,15 @@ impl EventLog {
         let told = writer::Told { heads, recent: Arc::default(), bell: store::postgres::listen::Bell::default() };
         let writers = writer::Writers::start(&database, &told);
         Ok(Self { database, keys, writers, told })
+    }
+
+    /// Whether this is the key of the names and commands that the log knows; an unused log takes it for its own. With another one every
+    /// name would be free again.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn knows(&self, key: &ClaimKey) -> Result<bool, sqlx::Error> {
+        store::knows(&self.database, &key.mac("fingerprint", [])).await
     }
 
     /// Appends events to a stream, or says why not. Returns when the events are durable.

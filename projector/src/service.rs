@@ -48,9 +48,12 @@ async fn open(stores: &Stores) -> Result<(EventLog, ReadStore), ConfigError> {
     let log = place.open(LogStore::open).await?;
     let keys = or_close(keys_place.open(KeyStore::open).await, log.close()).await?;
     let is_new = place.answered(log.is_empty().await);
-    let ring = is_new.and_then(|is_new| Secrets::new(&stores.data_dir, is_new).key_encryption_keys());
-    let ring = or_close(ring, async { tokio::join!(log.close(), keys.close()) }).await?;
-    let log = place.answered(EventLog::start(log, Keys::new(keys, &ring)).await)?;
+    let ring = is_new.and_then(|is_new| Ok((is_new, Secrets::new(&stores.data_dir, is_new).key_encryption_keys()?)));
+    let (is_new, ring) = or_close(ring, async { tokio::join!(log.close(), keys.close()) }).await?;
+    let keys = Keys::new(keys, &ring);
+    let checked = keys.check(is_new).await.map_err(|error| keys_place.wrong(error));
+    or_close(checked, async { tokio::join!(log.close(), keys.close()) }).await?;
+    let log = place.answered(EventLog::start(log, keys).await)?;
     let store = or_close(read_place.open(ReadStore::open).await, log.close()).await?;
     Ok((log, store))
 }

@@ -29,6 +29,12 @@ impl Secrets {
         Self { folder: data_dir.join("secrets"), is_new }
     }
 
+    /// Whether there is nothing yet that needs them.
+    #[must_use]
+    pub const fn is_new(&self) -> bool {
+        self.is_new
+    }
+
     /// Seal session cookies: the first seals, all open.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
 //! Looking into the log.
 
+use chrono::SecondsFormat;
 use clap::{Args, Subcommand};
-use event_log::Recorded;
+use event_log::{EPOCH, Metadata, Recorded};
 use serde_json::{Value, json, value::RawValue};
 use service_kit::{config::Stores, telemetry};
 use uuid::Uuid;
@@ -50,7 +51,9 @@ fn as_text(event: &Recorded) -> String {
     format!("{version:>4}  {event_type:<24} {at}  {}.{position}  {payload}", partition.number())
 }
 
+/// The envelope, the same wherever events are shown.
 fn as_json(event: &Recorded) -> anyhow::Result<Value> {
+    let Metadata { actor, subject_id, correlation_id, causation_id } = &event.metadata;
     Ok(json!({
         "event_id": event.event_id,
         "type": event.event_type,
@@ -59,8 +62,12 @@ fn as_json(event: &Recorded) -> anyhow::Result<Value> {
         "version": event.version,
         "partition": event.partition.number(),
         "position": event.position.to_string(),
-        "recorded_at": event.recorded_at,
-        "metadata": event.metadata,
+        "epoch": EPOCH,
+        "recorded_at": event.recorded_at.to_rfc3339_opts(SecondsFormat::Micros, true),
+        "actor": actor,
+        "subject_id": subject_id,
+        "correlation_id": correlation_id,
+        "causation_id": causation_id,
         "payload": serde_json::from_str::<&RawValue>(&event.payload)?,
     }))
 }

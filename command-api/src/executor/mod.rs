@@ -137,7 +137,8 @@ impl App {
     }
 }
 
-fn token(partition: Partition, position: Position) -> ConsistencyToken {
+/// A place in the log, as clients are told it.
+pub(crate) fn token(partition: Partition, position: Position) -> ConsistencyToken {
     ConsistencyToken { epoch: EPOCH, partition: partition.number(), position }
 }
 

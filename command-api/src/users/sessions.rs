@@ -9,13 +9,20 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use service_kit::{Problem, Slug, fields::Parsed, identity::Caller};
+use event_log::Partition;
+use events::ids::superusers;
+use service_kit::{
+    Problem, Slug,
+    fields::Parsed,
+    identity::Caller,
+    token::CONSISTENCY_TOKEN,
+};
 use uuid::Uuid;
 
 use super::{Account, User, accounts::UserSelf, parse::LogIn};
 use crate::{
     App,
-    executor::{Known, Look},
+    executor::{Known, Look, token},
     names::{Name, NameKind},
 };
 
@@ -29,7 +36,20 @@ async fn log_in(
     Parsed(body): Parsed<LogIn>,
 ) -> Result<Response, Problem> {
     let (account, cookie) = authenticate(&app, peer, &body).await?;
-    Ok((StatusCode::OK, [(header::SET_COOKIE, cookie)], Json(UserSelf::new(&app, &account))).into_response())
+    let mut response = (StatusCode::OK, [(header::SET_COOKIE, cookie)], Json(UserSelf::new(&app, &account))).into_response();
+    response.headers_mut().insert(CONSISTENCY_TOKEN.clone(), as_of_now(&app, account.user_id.0).await?);
+    Ok(response)
+}
+
+/// What somebody who logs in may expect to read: their account as it is, and whether they are a superuser.
+async fn as_of_now(app: &App, user_id: Uuid) -> Result<HeaderValue, Problem> {
+    let mut partitions = vec![Partition::of(user_id), Partition::of(superusers())];
+    partitions.dedup();
+    let mut tokens = vec![];
+    for partition in partitions {
+        tokens.push(token(partition, app.log.head(partition).await?).to_string());
+    }
+    HeaderValue::try_from(tokens.join(", ")).map_err(Problem::internal)
 }
 
 /// Begins a session for who knows the password: the account as it is now, and the session's cookie.

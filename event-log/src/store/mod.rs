@@ -13,7 +13,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::{
-    Append, Claim, Heads, Metadata, Outcome, PARTITIONS, Partition, Position, Recorded, Version,
+    Append, Claim, Heads, Key, Metadata, Outcome, PARTITIONS, Partition, Position, Recorded, Version,
     judge::{Plan, Planned},
 };
 
@@ -91,6 +91,20 @@ async fn partitions(database: &Database) -> Result<String, sqlx::Error> {
     }
     tx.commit().await?;
     Ok(found)
+}
+
+/// Whether the claim key's fingerprint is that of the store, which is written when there is none yet.
+pub async fn knows(database: &Database, fingerprint: &Key) -> Result<bool, sqlx::Error> {
+    let fingerprint = facts::hex(&fingerprint.0);
+    let find = "select value from store_meta where key = 'claim_key'";
+    let found: Option<String> = on!(&database.reader, |db| sqlx::query_scalar(find).fetch_optional(db).await)?;
+    if let Some(found) = found {
+        return Ok(found == fingerprint);
+    }
+    let sql = "insert into store_meta (key, value) values ('claim_key', $1) on conflict do nothing";
+    on!(&database.writer, |db| sqlx::query(sql).bind(&fingerprint).execute(db).await.map(drop))?;
+    let found: String = on!(&database.writer, |db| sqlx::query_scalar(find).fetch_one(db).await)?;
+    Ok(found == fingerprint)
 }
 
 /// What became of a batch.

@@ -131,6 +131,12 @@ impl Place {
             source: Some(error.into()),
         })
     }
+
+    /// The store is there, and is not the right one.
+    #[must_use]
+    pub fn wrong(&self, why: impl std::fmt::Display) -> ConfigError {
+        ConfigError::new(self.setting, format!("{}: {why}", self.url))
+    }
 }
 
 /// Closes what is open already when the next part of a start fails.

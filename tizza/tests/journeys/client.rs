@@ -73,13 +73,6 @@ impl Client {
         self
     }
 
-    /// As soon as the rows say so: what other programs write comes without a token.
-    pub async fn once_superuser(self) -> Self {
-        let is = async || (self.get("/api/v1/users/me").await.body["is_superuser"] == true).then_some(());
-        eventually("the superuser is folded", is).await;
-        self
-    }
-
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, None).await
     }
@@ -116,8 +109,8 @@ impl Client {
         let response = request.send().await?;
         let (status, headers) = (response.status(), response.headers().clone());
         let text = response.text().await?;
-        if let Some(token) = headers.get("consistency-token") {
-            self.remember(token.to_str().unwrap());
+        if let Some(tokens) = headers.get("consistency-token") {
+            tokens.to_str().unwrap().split(", ").for_each(|token| self.remember(token));
         }
         Ok(Answer { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) })
     }

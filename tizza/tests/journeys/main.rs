@@ -12,6 +12,7 @@ mod outages;
 mod process;
 mod reading;
 mod rejections;
+mod repeats;
 mod roles;
 mod sealing;
 mod server;

@@ -3,7 +3,10 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::server::{Answer, Client, PASSWORD, Server};
+use crate::{
+    client::{Answer, Client, PASSWORD},
+    server::Server,
+};
 
 async fn send(client: &Client, method: Method, path: &str, header: (&str, &str), body: Value) -> Answer {
     client.answer(client.request(method, path).header(header.0, header.1).json(&body)).await.unwrap()

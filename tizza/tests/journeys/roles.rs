@@ -55,7 +55,7 @@ async fn three_processes_are_one_house(home: Home) {
     assert_eq!(ada.get("/api/v1/session").await.expect(StatusCode::OK).body["username"], "ada");
 
     home.creates_superuser("root");
-    let root = house.client().await.logs_in("root").await.once_superuser().await;
+    let root = house.client().await.logs_in("root").await;
     root.sees(&ada);
     assert_eq!(root.get("/api/v1/users").await.expect(StatusCode::OK).body["count"], 3);
 

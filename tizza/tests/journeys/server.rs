@@ -46,7 +46,7 @@ impl Server {
     /// The superuser of this environment, logged in.
     pub async fn superuser(&self, name: &str) -> Client {
         self.home.creates_superuser(name);
-        self.client().logs_in(name).await.once_superuser().await
+        self.client().logs_in(name).await
     }
 
     /// Everything that was logged so far.

@@ -2,6 +2,7 @@
 
 use std::{net::TcpListener, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use reqwest::StatusCode;
 
 use crate::{
@@ -14,6 +15,7 @@ on_both_databases!(
     data_of_a_newer_version_is_refused_and_left_alone,
     a_log_with_another_number_of_partitions_is_refused,
     keys_that_are_missing_beside_data_are_not_made_anew,
+    keys_that_are_not_those_of_the_log_are_refused,
     a_program_asks_for_no_key_that_it_does_not_need,
     stores_are_made_once_however_many_begin_at_once,
     a_second_start_finds_everything_as_it_was,
@@ -133,6 +135,27 @@ async fn keys_that_are_missing_beside_data_are_not_made_anew(home: Home) {
             assert!(!path.exists());
         }
         std::fs::write(&path, kept).unwrap();
+    }
+    Server::start_in(&home).client().logs_in("luigi").await;
+}
+
+/// Or everybody would look erased, and every name be free.
+async fn keys_that_are_not_those_of_the_log_are_refused(home: Home) {
+    Server::start_in(&home).user("luigi").await;
+    let other = BASE64_STANDARD.encode([5; 32]);
+    for (key, needed_by) in [("CLAIM_KEY", vec!["command-api"]), ("KEY_ENCRYPTION_KEYS", vec!["command-api", "projector"])] {
+        for name in needed_by {
+            let mut command = role(&home, name);
+            command.env(key, &other);
+            let told = refused(command);
+            assert!(told.contains(key), "{told}");
+        }
+    }
+    for name in ["command-api", "projector"] {
+        let mut command = role(&home, name);
+        command.env("KEYS_URL", format!("sqlite://{}", home.data_dir().join("other-keys.db").display()));
+        let told = refused(command);
+        assert!(told.starts_with("error: KEYS_URL: ") && told.contains("the key store is empty beside a log that is not"), "{told}");
     }
     Server::start_in(&home).client().logs_in("luigi").await;
 }
