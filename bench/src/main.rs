@@ -65,6 +65,9 @@ pub struct Bench {
     /// How many pizzas there are to be read
     #[arg(long, default_value = "100000", value_parser = clap::value_parser!(u32).range(2_000..))]
     pizzas: u32,
+    /// How many commands `append` has in flight
+    #[arg(long, default_value = "256", value_parser = clap::value_parser!(u16).range(1..))]
+    in_flight: u16,
     /// Where to make a cluster of Postgres: on a disk, and open to others than root
     #[arg(long, default_value = "/var/tmp")]
     folder: PathBuf,
@@ -97,7 +100,7 @@ pub enum What {
     PostgresTitles,
     /// The slowest of 100 likes, at 70 % of the peak rate
     PostgresLatency,
-    /// Appending in the bench's own process, 256 commands in flight
+    /// Appending in the bench's own process, many commands in flight
     Append,
     /// All of them
     All,

@@ -36,8 +36,8 @@ impl Fault {
     fn of_code(code: &str) -> Self {
         match code {
             "40001" | "40P01" => Self::Clash,
-            // Starting, stopping, too many connections; a killed backend.
-            "57P01" | "57P02" | "57P03" | "57P05" | "53300" => Self::Away,
+            // Starting, stopping, too many connections; a killed backend, also one of a process that was asleep within a transaction.
+            "57P01" | "57P02" | "57P03" | "57P05" | "53300" | "25P03" => Self::Away,
             "3D000" | "42501" => Self::Refused,
             _ if code.len() != 5 => Self::of_sqlite(code),
             _ => match &code[..2] {
@@ -69,6 +69,7 @@ mod tests {
         assert_eq!(Fault::of_code("40P01"), Fault::Clash);
         assert_eq!(Fault::of_code("57P01"), Fault::Away);
         assert_eq!(Fault::of_code("08006"), Fault::Away);
+        assert_eq!(Fault::of_code("25P03"), Fault::Away);
         assert_eq!(Fault::of_code("22021"), Fault::Data);
         assert_eq!(Fault::of_code("23505"), Fault::Data);
         assert_eq!(Fault::of_code("28P01"), Fault::Refused);

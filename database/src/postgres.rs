@@ -13,6 +13,11 @@ use crate::{Durability, Fault, OpenError, StoreUrl};
 const WRITERS: u32 = 4;
 /// How many may read at once.
 const READERS: u32 = 8;
+/// For statements that look a few rows up by their keys. They are planned once, whatever their values: planning them anew each time doubles
+/// the cost of a small one. A plan is kept while its tables grow: one that reads a table of a page from end to end would soon read a
+/// million rows.
+const BY_KEY: [(&str, &str); 4] =
+    [("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
 /// How long a request waits for a connection.
 const ACQUIRE: Duration = Duration::from_secs(3);
 /// A connection that has been idle for so long is asked whether it is still there before it is used.
@@ -35,12 +40,11 @@ pub async fn open(
         ("search_path", schema),
         ("default_transaction_isolation", "read committed"),
         ("idle_in_transaction_session_timeout", "10s"),
-        // Statements here are few and alike whatever their values: planning them anew each time doubles the cost of a small one.
-        ("plan_cache_mode", "force_generic_plan"),
         ("synchronous_commit", durability.synchronous_commit()),
+        ("jit", "off"),
     ]);
     wait(url, &options, patience).await?;
-    let pool = |connections| {
+    let pool = |connections, planning: &[(&str, &str)]| {
         PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(ACQUIRE)
@@ -53,9 +57,9 @@ pub async fn open(
                     Ok(true)
                 })
             })
-            .connect_lazy_with(options.clone())
+            .connect_lazy_with(options.clone().options(planning.iter().copied()))
     };
-    Ok((pool(WRITERS), pool(READERS)))
+    Ok((pool(WRITERS, &BY_KEY), pool(READERS, if durability == Durability::Full { &BY_KEY } else { &[] })))
 }
 
 /// Connects once, again and again until `patience` is at its end.

@@ -25,7 +25,11 @@ impl ClaimKey {
     /// The key of what a client sends: `parts` say who sends what under which name.
     #[must_use]
     pub fn of_client(&self, parts: &[&str], body: &[u8], kept_for: Duration) -> CommandKey {
-        CommandKey { key: self.mac("command", parts.iter().map(|part| part.as_bytes())), fingerprint: self.mac("body", [body]), kept_for: Some(kept_for) }
+        CommandKey {
+            key: self.mac("command", parts.iter().map(|part| part.as_bytes())),
+            fingerprint: self.mac("body", [body]),
+            kept_for: Some(kept_for),
+        }
     }
 
     /// The key of what a policy does to a stream because of an event: however often it reacts, it is done once.

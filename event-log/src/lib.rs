@@ -126,7 +126,8 @@ impl EventLog {
     /// The database's own.
     pub async fn remembered(&self, key: &CommandKey) -> Result<Option<Outcome>, sqlx::Error> {
         let row = store::remembered(&self.database, key.key).await?;
-        let told = |row: judge::KeyRow| if row.fingerprint == key.fingerprint { Outcome::Replayed(row.remembered) } else { Outcome::KeyReused };
+        let told =
+            |row: judge::KeyRow| if row.fingerprint == key.fingerprint { Outcome::Replayed(row.remembered) } else { Outcome::KeyReused };
         Ok(row.map(told))
     }
 

@@ -186,7 +186,7 @@ impl Worker {
         (from, to): (Position, Position),
         batch: &[Recorded],
     ) -> Result<bool, FoldError> {
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.store.database.begin().await?;
         if !advance(&mut tx, generations, self.partition, from, to).await? {
             return Ok(false);
         }

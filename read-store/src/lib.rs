@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use database::{Database, Durability, Either, OpenError, Pool, Step, Store, StoreUrl, Transaction};
+use database::{Database, Durability, OpenError, Step, Store, StoreUrl};
 use tokio::sync::{Notify, watch};
 
 pub use checkpoints::{Positions, Progress};
@@ -74,25 +74,7 @@ impl ReadStore {
     /// See [`OpenError`].
     pub async fn open(url: &StoreUrl, patience: Duration) -> Result<Self, OpenError> {
         let database = Database::open(url, &STORE, patience).await?;
-        if let Pool::Postgres(reader) = &database.reader {
-            // A page is planned for its limit, else all rows are sorted for a few: 180 ms with 100,000 pizzas, instead of half a one.
-            let options = reader.connect_options().as_ref().clone();
-            reader.set_connect_options(options.options([("plan_cache_mode", "auto")]));
-        }
         Ok(Self { database, progress: Arc::default(), waiting: Arc::default(), live: Arc::default() })
-    }
-
-    /// A transaction for a fold, which finds its rows by their keys.
-    ///
-    /// # Errors
-    /// The database's own.
-    pub async fn begin(&self) -> Result<Transaction, sqlx::Error> {
-        let mut tx = self.database.begin().await?;
-        if let Either::Postgres(tx) = &mut tx {
-            // A plan is kept while its table grows: one that reads a table of a page from end to end would soon read a million rows.
-            sqlx::query("set local enable_seqscan = off").execute(&mut **tx).await?;
-        }
-        Ok(tx)
     }
 
     /// Closes the store.

@@ -99,7 +99,7 @@ async fn of_two_workers_one_moves_the_checkpoints_and_the_other_none(place: Plac
     let store = place.store().await;
     let generations = [("users", 1), ("pizzas", 1)];
     let partition = Partition::new(3).unwrap();
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.database.begin().await.unwrap();
     assert!(advance(&mut tx, &generations, partition, 0, 7).await.unwrap());
     assert!(!advance(&mut tx, &generations, partition, 0, 9).await.unwrap());
     assert!(!advance(&mut tx, &[("users", 1), ("likes", 1)], partition, 7, 9).await.unwrap());
@@ -112,7 +112,7 @@ async fn of_two_workers_one_moves_the_checkpoints_and_the_other_none(place: Plac
 
 /// A fold without rows, from the start; whether it was the faster one.
 async fn fold(store: &ReadStore, generations: &[(&'static str, i64)], partition: Partition, to: i64) -> bool {
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.database.begin().await.unwrap();
     let moved = advance(&mut tx, generations, partition, 0, to).await.unwrap();
     if moved {
         tx.commit().await.unwrap();

@@ -18,8 +18,6 @@ use crate::{
     figure::{Aim, Baseline, Figure, Report, in_turn},
 };
 
-/// How many commands wait for an answer at any time.
-const IN_FLIGHT: usize = 256;
 const PIZZAS: usize = 512;
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -41,7 +39,7 @@ pub async fn measure(bench: &Bench, report: &Report) -> anyhow::Result<()> {
     for crowd in Crowd::BOTH {
         let name = crowd.name("append");
         let before = setting.log.batches();
-        let run = async |_| setting.run(crowd, bench.seconds).await;
+        let run = async |_| setting.run(crowd, bench).await;
         let (value, baseline) = in_turn(&name, bench.runs, run, async || cluster.inserts(32).await).await?;
         let baseline = Some(Baseline { value: baseline, unit: "inserts/s" });
         report.tell(&Figure { name: &name, value, unit: "commands/s", baseline, aim: Some(Aim::Ratio(2.0)) });
@@ -74,15 +72,16 @@ impl Setting {
     }
 
     /// Accepted commands a second.
-    async fn run(&self, crowd: Crowd, seconds: u64) -> anyhow::Result<f64> {
-        let started = Instant::now();
+    async fn run(&self, crowd: Crowd, bench: &Bench) -> anyhow::Result<f64> {
+        let (started, limit) = (Instant::now(), Duration::from_secs(bench.seconds));
+        let in_flight = usize::from(bench.in_flight);
         let mut writers = JoinSet::new();
-        for writer in 0..IN_FLIGHT {
+        for writer in 0..in_flight {
             let (log, users, pizzas, pizzeria) = (self.log.clone(), self.users.clone(), self.pizzas.clone(), self.pizzeria);
             writers.spawn(async move {
                 let mut accepted = 0_u32;
-                while started.elapsed() < Duration::from_secs(seconds) {
-                    let number = accepted as usize * IN_FLIGHT + writer;
+                while started.elapsed() < limit {
+                    let number = accepted as usize * in_flight + writer;
                     let wish = like(users[number % crowd.users()], pizzas[number % PIZZAS], pizzeria);
                     let outcome = log.append(wish).await?;
                     ensure!(matches!(outcome, Outcome::Appended { .. }), "a like was not accepted: {outcome:?}");

@@ -1,6 +1,7 @@
 //! Appending to one stream and to many, and reading what was appended.
 
-use event_log::{Actor, Append, AppendError, Outcome, Partition};
+use chrono::{DateTime, Utc};
+use event_log::{Actor, Append, AppendError, Claim, ClaimChange, Outcome, Partition};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -11,6 +12,7 @@ on_both! {
     of_concurrent_writers_to_one_version_exactly_one_wins,
     writers_to_many_streams_are_not_in_each_others_way,
     a_decision_that_ran_ahead_holds_only_behind_its_own_event,
+    times_never_decrease_when_the_clock_does,
     closing_writes_what_was_accepted_and_refuses_the_rest,
     a_second_process_is_followed,
 }
@@ -43,10 +45,8 @@ async fn what_was_appended_is_read_as_it_was_also_after_a_restart(place: Place) 
 async fn of_concurrent_writers_to_one_version_exactly_one_wins(place: Place) {
     let [one, other] = place.logs().await;
     for version in 0..10 {
-        let (these, those) = tokio::join!(
-            outcomes(&one, (0..10).map(|_| append(1, version))),
-            outcomes(&other, (0..10).map(|_| append(1, version)))
-        );
+        let (these, those) =
+            tokio::join!(outcomes(&one, (0..10).map(|_| append(1, version))), outcomes(&other, (0..10).map(|_| append(1, version))));
         let all = [these, those].concat();
         assert_eq!(all.iter().filter(|o| accepted(o)).count(), 1);
         assert!(all.iter().all(|o| accepted(o) || *o == Outcome::Conflict { actual: version + 1 }), "{all:?}");
@@ -93,6 +93,20 @@ fn appended(n: i64) -> Outcome {
     Outcome::Appended { version: n, position: n }
 }
 
+async fn times_never_decrease_when_the_clock_does(place: Place) {
+    let log = place.log().await;
+    let future = "2100-01-01T00:00:00.000001Z";
+    place.sql().await.run(&format!("update heads set recorded_at = '{future}'")).await;
+    // The second one is decided in a transaction.
+    for wish in [append(1, 0), Append { claims: vec![ClaimChange::GiveBack(Claim([1; 32]))], ..append(1, 1) }] {
+        assert!(accepted(&log.append(wish).await.unwrap()));
+    }
+    let read = log.read(append(1, 0).partition, 0, 9).await.unwrap();
+    assert!(read.iter().all(|event| event.recorded_at == future.parse::<DateTime<Utc>>().unwrap()), "{read:?}");
+    assert_eq!(read, log.stream(Uuid::from_u128(1), 0).await.unwrap(), "what is told is what is stored");
+    place.stored().await;
+}
+
 async fn closing_writes_what_was_accepted_and_refuses_the_rest(place: Place) {
     let log = place.log().await;
     let waiting: Vec<_> = (0..200u128)
@@ -111,7 +125,11 @@ async fn closing_writes_what_was_accepted_and_refuses_the_rest(place: Place) {
     assert!(matches!(log.append(append(999, 0)).await, Err(AppendError::Closed)));
     let stored = place.stored().await;
     stored.is_what_was_answered(&answers);
-    assert_eq!(stored.events.len(), answers.iter().filter(|(_, answer)| answer.is_ok()).count(), "who was told that it is closed wrote nothing");
+    assert_eq!(
+        stored.events.len(),
+        answers.iter().filter(|(_, answer)| answer.is_ok()).count(),
+        "who was told that it is closed wrote nothing"
+    );
 }
 
 async fn a_second_process_is_followed(place: Place) {
@@ -128,5 +146,6 @@ async fn a_second_process_is_followed(place: Place) {
     assert!(accepted(&log.append(append(stream, 1)).await.unwrap()));
     assert_eq!(other.append(append(stream, 1)).await.unwrap(), Outcome::Conflict { actual: 2 });
     assert_eq!(place.stored().await.events.len(), 2);
+    log.close().await;
     follower.abort();
 }

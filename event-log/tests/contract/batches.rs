@@ -11,6 +11,7 @@ use crate::{
 on_both! {
     one_thread:
     wishes_of_one_stream_follow_each_other,
+    a_batch_is_no_larger_than_it_may_be,
     a_name_is_taken_given_back_and_taken_by_another_stream,
     a_name_that_is_another_s_stays_so_whatever_is_done_to_it_meanwhile,
     a_read_is_of_what_the_wish_before_has_left,
@@ -55,6 +56,16 @@ async fn wishes_of_one_stream_follow_each_other(place: Place) {
     assert_eq!(place.stored().await.events.len(), 8);
 }
 
+async fn a_batch_is_no_larger_than_it_may_be(place: Place) {
+    let log = place.log().await;
+    let large = |n| Append { events: vec![event(&"x".repeat(200 * 1024))], ..append(stream(n), 0) };
+    assert!(outcomes(&log, (0..12).map(large)).await.iter().all(accepted));
+    assert_eq!(log.batches().batches, 3, "of a megabyte at most");
+    assert!(outcomes(&log, (100..700).map(|n| append(stream(n), 0))).await.iter().all(accepted));
+    assert_eq!(log.batches().batches, 3 + 3, "of 256 at most");
+    assert_eq!(place.stored().await.events.len(), 612);
+}
+
 async fn a_name_is_taken_given_back_and_taken_by_another_stream(place: Place) {
     let log = place.log().await;
     let name = ClaimKey::new([1; 32]).claim("name", "ada");
@@ -83,12 +94,8 @@ async fn a_name_that_is_another_s_stays_so_whatever_is_done_to_it_meanwhile(plac
 async fn a_read_is_of_what_the_wish_before_has_left(place: Place) {
     let log = place.log().await;
     let [ground, a, b, c] = [stream(1), stream(2), stream(3), stream(4)];
-    let wishes = vec![
-        reading(a, 0, rests_on(ground, 0)),
-        append(ground, 0),
-        reading(b, 0, rests_on(ground, 0)),
-        reading(c, 0, rests_on(ground, 1)),
-    ];
+    let wishes =
+        vec![reading(a, 0, rests_on(ground, 0)), append(ground, 0), reading(b, 0, rests_on(ground, 0)), reading(c, 0, rests_on(ground, 1))];
     let expected = [appended(1, 1), appended(1, 2), Outcome::Stale(rests_on(ground, 0)), appended(1, 3)];
     assert_eq!(in_one_batch(&log, wishes).await, expected);
     assert_eq!(place.stored().await.events.len(), 3);

@@ -43,8 +43,7 @@ async fn whoever_drops_an_append_leaves_a_log_that_goes_on(place: Place) {
     let dropped = join_all(wishes(0).enumerate().map(|(n, wish)| drop_after(n % 12, log.append(wish)))).await;
     assert!(dropped.iter().any(Option::is_none), "some were dropped");
 
-    let answers: Vec<(Append, Answer)> =
-        join_all(wishes(1_000).map(async |wish| (wish.clone(), log.append(wish).await))).await;
+    let answers: Vec<(Append, Answer)> = join_all(wishes(1_000).map(async |wish| (wish.clone(), log.append(wish).await))).await;
     assert!(answers.iter().all(|(_, answer)| answer.as_ref().is_ok_and(accepted)), "{answers:?}");
     let sealed = answers.iter().map(|(wish, _)| wish.clone());
     all_can_be_read(&log, sealed).await;

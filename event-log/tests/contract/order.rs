@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     place::{Answer, DEADLINE, Place, accepted, append, event, on_both, stream_in},
-    stored::Sql,
+    stored::{Sql, write},
 };
 
 on_both! {
@@ -168,7 +168,8 @@ impl Scene {
                 let head: i64 = on!(&self.sql.0, |db| sqlx::query_scalar(head).bind(partition).fetch_one(db).await).unwrap();
                 let mut at = self.seen.borrow().keys().filter(|place| place.0 == partition).map(|place| place.1).max().unwrap_or(0);
                 let sql = "select position, event_id from events where partition = $1 and position > $2 order by position";
-                let found: Vec<(i64, Uuid)> = on!(&self.sql.0, |db| sqlx::query_as(sql).bind(partition).bind(at).fetch_all(db).await).unwrap();
+                let found: Vec<(i64, Uuid)> =
+                    on!(&self.sql.0, |db| sqlx::query_as(sql).bind(partition).bind(at).fetch_all(db).await).unwrap();
                 for (position, event_id) in found {
                     assert_eq!(position, at + 1, "no position is skipped in {partition:?}");
                     at = position;
@@ -181,19 +182,6 @@ impl Scene {
             }
         }
     }
-}
-
-/// Appends as the log does, by hand.
-async fn write(tx: &mut Transaction, wish: &Append) {
-    let move_on = "update heads set position = position + 1 where partition = $1";
-    on!(tx, |db| sqlx::query(move_on).bind(wish.partition).execute(&mut **db).await.map(drop)).unwrap();
-    let stream = "insert into streams (stream_id, kind, partition, version) values ($1, 'thing', $2, 1)";
-    on!(tx, |db| sqlx::query(stream).bind(wish.stream_id).bind(wish.partition).execute(&mut **db).await.map(drop)).unwrap();
-    let event = r#"insert into events (partition, position, event_id, stream_id, version, type, schema_version, payload, metadata, recorded_at)
-                   select partition, position, $1, $2, 1, 'Happened', 1, '{}',
-                     '{"actor":{"kind":"anonymous"},"correlation_id":""}', recorded_at from heads where partition = $3"#;
-    let id = wish.events[0].event_id;
-    on!(tx, |db| sqlx::query(event).bind(id).bind(wish.stream_id).bind(wish.partition).execute(&mut **db).await.map(drop)).unwrap();
 }
 
 async fn take_time(mut tx: Transaction, statements: usize, commits: bool) {
@@ -231,6 +219,7 @@ async fn tail(log: EventLog, expected: usize) {
     let mut count = 0;
     while count < expected {
         let known = *heads.borrow_and_update();
+        let before = count;
         for partition in Partition::all() {
             if known[partition.index()] > seen[partition.index()] {
                 for event in log.read(partition, seen[partition.index()], 7).await.unwrap() {
@@ -240,7 +229,7 @@ async fn tail(log: EventLog, expected: usize) {
                 }
             }
         }
-        if seen == known && count < expected {
+        if count == before {
             heads.changed().await.unwrap();
         }
     }

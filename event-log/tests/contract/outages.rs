@@ -133,9 +133,9 @@ async fn a_server_that_says_nothing_at_all_is_not_waited_for_for_ever() {
     tokio::time::pause();
     let started = tokio::time::Instant::now();
     let late = (100..400).map(|stream| append(stream, 0)).map(async |wish| (wish.clone(), log.append(wish).await));
-    answers.extend(join_all(late).await);
+    answers.extend(timeout(10 * DEADLINE, join_all(late)).await.expect("all are answered"));
     assert!(answers[2..].iter().all(|(_, answer)| matches!(answer, Err(AppendError::Database(_)))));
-    log.close().await;
+    timeout(10 * DEADLINE, log.close()).await.expect("it closes");
     assert!(started.elapsed() < Duration::from_secs(120), "{:?}", started.elapsed());
     tokio::time::resume();
     drop(frozen);

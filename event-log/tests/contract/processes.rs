@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use database::Either;
 use event_log::{Append, Claim, ClaimChange, CommandKey, EventLog, Key, Outcome};
 use futures::future::join_all;
+use sqlx::postgres::PgListener;
 use uuid::Uuid;
 
 use crate::{
-    place::{Answer, Place, accepted, append, on_both, stream_in},
+    place::{Answer, DEADLINE, Place, accepted, append, on_both, stream_in},
     reads::rests_on,
 };
 
@@ -73,6 +75,24 @@ async fn whatever_two_processes_contend_for_everything_holds(place: Place) {
         let deadlocks = "select deadlocks from pg_stat_database where datname = current_database()";
         assert_eq!(place.sql().await.count(deadlocks).await, 0, "locks are taken in one order");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgres_processes_tell_each_other() {
+    let Some(place) = Place::postgres() else { return };
+    let log = place.log().await;
+    let Either::Postgres(pool) = place.sql().await.0 else { return };
+    let mut listener = PgListener::connect_with(&pool).await.unwrap();
+    listener.listen("tizza_log").await.unwrap();
+    let following = tokio::spawn({
+        let log = log.clone();
+        async move { log.follow().await }
+    });
+    for version in 0..3 {
+        log.append(append(1, version)).await.unwrap();
+        tokio::time::timeout(DEADLINE, listener.recv()).await.expect("it is told").unwrap();
+    }
+    following.abort();
 }
 
 async fn every_writer_of_one_stream_gets_in_when_it_tries_again(place: Place) {

@@ -1,12 +1,16 @@
 //! What a decision rested on, checked where its events are written.
 
-use event_log::{Append, LinkChange, Outcome, Read};
+use event_log::{Append, Claim, ClaimChange, LinkChange, Outcome, Read};
 use uuid::Uuid;
 
-use crate::place::{Place, accepted, append, on_both, outcomes, stream_in};
+use crate::{
+    place::{Place, accepted, append, on_both, outcomes, stream_in, until},
+    stored::write,
+};
 
 on_both! {
     a_decision_that_rested_on_an_old_version_is_stale,
+    what_is_written_while_a_decision_waits_for_its_turn_counts,
     nothing_follows_a_stream_s_end_in_its_own_partition,
     no_more_links_are_made_than_may_be,
     a_link_is_there_once_and_one_that_is_not_there_does_not_go,
@@ -48,6 +52,29 @@ async fn a_decision_that_rested_on_an_old_version_is_stale(place: Place) {
     assert_eq!(place.stored().await.events.len(), 3 * 4 + 1);
 }
 
+/// The facts are looked at when the head is locked, not before: in one call as well as in a transaction.
+async fn what_is_written_while_a_decision_waits_for_its_turn_counts(place: Place) {
+    let (log, sql) = (place.log().await, place.sql().await);
+    let (ground, of_nobody) = (append(stream_in(3, 1), 0), Claim([1; 32]));
+    log.append(ground.clone()).await.unwrap();
+    let reading = |n: u128| reading(stream_in(3, n << 32), 0, rests_on(ground.stream_id.as_u128(), 1));
+    let in_a_transaction = Append { claims: vec![ClaimChange::GiveBack(of_nobody)], ..reading(2) };
+    for (n, wish) in [reading(1), in_a_transaction].into_iter().enumerate() {
+        let mut tx = sql.hold(ground.partition).await;
+        write(&mut tx, &append(ground.stream_id.as_u128(), 1 + n as i64)).await;
+        let waiting = tokio::spawn({
+            let (log, wish) = (log.clone(), Append { reads: vec![rests_on(ground.stream_id.as_u128(), 1 + n as i64)], ..wish });
+            async move { log.append(wish).await }
+        });
+        if sql.0.pick(false, true) {
+            until("it waits for the head", async || sql.waiting().await > 0).await;
+        }
+        tx.commit().await.unwrap();
+        assert!(matches!(waiting.await.unwrap().unwrap(), Outcome::Stale(_)));
+    }
+    assert_eq!(place.stored().await.events.len(), 3);
+}
+
 /// Likes of a pizza race with its deletion: whoever rested on the pizza as it was is before the end, or is stale.
 async fn nothing_follows_a_stream_s_end_in_its_own_partition(place: Place) {
     let [one, other] = place.logs().await;
@@ -58,9 +85,10 @@ async fn nothing_follows_a_stream_s_end_in_its_own_partition(place: Place) {
         let (end, liked) = tokio::join!(one.append(append(pizza, 1)), outcomes(&other, likes));
         let Outcome::Appended { position: end, .. } = end.unwrap() else { panic!("nobody else writes to the pizza") };
         for outcome in liked {
-            match outcome {
-                Outcome::Appended { position, .. } => assert!(position < end, "{position} comes after {end}"),
-                stale => assert_eq!(stale, Outcome::Stale(rests_on(pizza, 1))),
+            if let Outcome::Appended { position, .. } = outcome {
+                assert!(position < end, "{position} comes after {end}");
+            } else {
+                assert_eq!(outcome, Outcome::Stale(rests_on(pizza, 1)));
             }
         }
     }

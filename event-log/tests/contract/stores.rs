@@ -3,7 +3,7 @@
 use std::{error::Error, time::Duration};
 
 use database::OpenError;
-use event_log::{KeyStore, LogStore};
+use event_log::{KeyStore, KeysError, LogStore};
 use futures::future::join_all;
 
 use crate::place::{DEADLINE, Place, append, on_both};
@@ -13,6 +13,7 @@ on_both! {
     what_a_newer_version_has_written_is_refused,
     of_many_who_make_a_log_at_once_all_have_it,
     a_log_is_empty_until_something_has_happened,
+    keys_that_do_not_fit_the_log_are_told_from_those_that_do,
 }
 
 async fn refused(place: &Place) -> OpenError {
@@ -62,4 +63,16 @@ async fn a_log_is_empty_until_something_has_happened(place: Place) {
     assert!(store.is_empty().await.unwrap());
     place.log().await.append(append(1, 0)).await.unwrap();
     assert!(!store.is_empty().await.unwrap());
+}
+
+async fn keys_that_do_not_fit_the_log_are_told_from_those_that_do(place: Place) {
+    let keys = place.keys(&[[7; 32]]).await;
+    assert!(matches!(keys.check(false).await, Err(KeysError::Gone)), "others were used with the log");
+    keys.check(true).await.unwrap();
+    keys.check(false).await.unwrap();
+    place.keys(&[[8; 32], [7; 32]]).await.check(false).await.unwrap();
+    for ring in [&[[8; 32]][..], &[]] {
+        assert!(matches!(place.keys(ring).await.check(false).await, Err(KeysError::Locked)));
+    }
+    assert_eq!(place.keys_sql().await.count("select count(*) from data_keys").await, 1);
 }

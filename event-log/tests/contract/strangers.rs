@@ -20,7 +20,8 @@ async fn a_stream_keeps_its_kind_and_its_partition(place: Place) {
     log.append(append(1, 0)).await.unwrap();
     let before = place.stored().await;
     for expected in [0, 1, 2] {
-        for wish in [Append { kind: "other", ..append(1, expected) }, elsewhere(append(1, expected), 1), elsewhere(append(1, expected), 2)] {
+        for wish in [Append { kind: "other", ..append(1, expected) }, elsewhere(append(1, expected), 1), elsewhere(append(1, expected), 2)]
+        {
             assert_eq!(log.append(wish).await.unwrap(), Outcome::AnotherStream);
         }
     }

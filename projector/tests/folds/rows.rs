@@ -23,7 +23,7 @@ impl Rows {
     }
 
     pub async fn fold(&self, batch: &[Recorded]) {
-        let mut tx = self.store.begin().await.unwrap();
+        let mut tx = self.store.database.begin().await.unwrap();
         for (projection, generation) in &self.generations {
             projection.fold(&mut tx, *generation, batch).await.unwrap();
         }

@@ -71,7 +71,7 @@ async fn folded(url: &StoreUrl) -> ReadStore {
     let store = ReadStore::open(url, PATIENCE).await.unwrap();
     let generations = projector::prepare(&store).await.unwrap();
     for events in history().into_values() {
-        let mut tx = store.begin().await.unwrap();
+        let mut tx = store.database.begin().await.unwrap();
         for (projection, generation) in &generations {
             projection.fold(&mut tx, *generation, &events).await.unwrap();
         }

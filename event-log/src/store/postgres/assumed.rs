@@ -18,6 +18,7 @@ pub fn judged(batch: &[Append]) -> Option<(Facts, Vec<Outcome>, Plan)> {
 
 fn facts(batch: &[Append]) -> Facts {
     let mut facts = Facts::default();
+    let mut claims = HashMap::new();
     for wish in batch {
         if let Entry::Vacant(first) = facts.streams.entry(wish.stream_id) {
             first.insert(StreamRow { kind: wish.kind.into(), partition: wish.partition, version: wish.expected });
@@ -28,7 +29,7 @@ fn facts(batch: &[Append]) -> Facts {
                 ClaimChange::Take(_) => None,
                 ClaimChange::GiveBack(_) => Some(wish.stream_id),
             };
-            facts.claims.entry(change.claim()).or_insert(holder.unwrap_or_default());
+            claims.entry(change.claim()).or_insert(holder);
         }
     }
     for (wish, read) in batch.iter().flat_map(|wish| wish.reads.iter().map(move |read| (wish, read))) {
@@ -39,8 +40,7 @@ fn facts(batch: &[Append]) -> Facts {
         }
     }
     facts.links = links(batch);
-    // A name that is free has no holder; a stream of version 0 is not there.
-    facts.claims.retain(|_, holder| !holder.is_nil());
+    facts.claims = claims.into_iter().filter_map(|(claim, holder)| Some((claim, holder?))).collect();
     facts
 }
 

@@ -47,10 +47,7 @@ pub struct Writer {
 
 impl Writer {
     pub fn new(database: Database, pool: &PgPool) -> Self {
-        // Whatever the tables' size was when a statement was planned: each of these looks up a few rows by their keys.
-        let by_key = [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("jit", "off")];
-        let options = Arc::new(PgConnectOptions::clone(&pool.connect_options()).options(by_key));
-        Self { database, options, connection: None, away_since: None }
+        Self { database, options: pool.connect_options(), connection: None, away_since: None }
     }
 
     /// Writes a batch, however often that must be tried. A connection that breaks leaves open whether the batch was written; it is sent

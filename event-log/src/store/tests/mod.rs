@@ -5,19 +5,21 @@
 //! | `wishes` | batches by chance |
 //! | `world` | what ought to become of them |
 //! | `rows` | what is in the tables |
+//! | `forgetting` | keys that have expired |
 
+mod forgetting;
 mod rows;
 mod wishes;
 mod world;
 
 use std::cell::Cell;
 
+use database::Pool;
 use proptest::{
     collection::vec,
     prelude::*,
     test_runner::{Config, TestRunner},
 };
-use database::Pool;
 use tempfile::TempDir;
 
 use self::{rows::Rows, wishes::Idea, world::World};
@@ -147,7 +149,7 @@ async fn agrees(log: &mut Log, ideas: &[Idea], sizes: &[usize], seen: &Seen) -> 
         written.heads.iter().for_each(|(partition, position)| heads[partition.index()] = *position);
     }
     prop_assert_eq!(found, outcomes);
-    prop_assert_eq!(Rows::of(&log.database).await, rows);
+    Rows::of(&log.database).await.are(&rows)?;
     told.sort_by_key(|event| (event.partition, event.position));
     prop_assert_eq!(&told, &stored(&log.database).await, "what the writer tells is what is stored, times included");
     prop_assert!(told.is_sorted_by_key(|event| (event.partition, event.recorded_at)), "times never decrease");

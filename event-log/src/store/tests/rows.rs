@@ -1,5 +1,7 @@
 //! All rows of the log, as they are in its tables.
 
+use proptest::prelude::*;
+
 use super::super::*;
 use crate::{Key, judge::KeyRow};
 
@@ -50,6 +52,17 @@ impl Rows {
         let told = &row.remembered;
         let (key, fingerprint) = (key.0.to_vec(), row.fingerprint.0.to_vec());
         (key, fingerprint, told.stream_id, told.partition, told.expected, told.version, told.position, row.expires_at.is_some())
+    }
+
+    /// The same as others, told table by table.
+    pub fn are(&self, others: &Self) -> Result<(), TestCaseError> {
+        prop_assert_eq!(&self.heads, &others.heads);
+        prop_assert_eq!(&self.streams, &others.streams);
+        prop_assert_eq!(&self.claims, &others.claims);
+        prop_assert_eq!(&self.links, &others.links);
+        prop_assert_eq!(&self.keys, &others.keys);
+        prop_assert_eq!(&self.events, &others.events);
+        Ok(())
     }
 
     pub fn sorted(mut self) -> Self {

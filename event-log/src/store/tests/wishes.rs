@@ -104,10 +104,19 @@ impl New {
             expected,
             after: self.after.map(|right| world.event(stream_id, expected).filter(|_| right).unwrap_or_default()),
             events: (0..self.events.max(usize::from(key.is_none()))).map(|_| event()).collect(),
-            metadata: Metadata { actor: Actor::System("test".into()), subject_id: None, correlation_id: "é \"\\".into(), causation_id: None },
+            metadata: Metadata {
+                actor: Actor::System("test".into()),
+                subject_id: None,
+                correlation_id: "é \"\\".into(),
+                causation_id: None,
+            },
             reads: self.reads(world),
             claims: self.claims.iter().map(|(name, take)| claim(*name, *take)).collect(),
-            links: self.links.iter().map(|(key, present)| LinkChange { kind: "of", key: Uuid::from_u128(*key), present: *present }).collect(),
+            links: self
+                .links
+                .iter()
+                .map(|(key, present)| LinkChange { kind: "of", key: Uuid::from_u128(*key), present: *present })
+                .collect(),
             key,
         }
     }
@@ -128,5 +137,10 @@ fn claim(name: u8, take: bool) -> ClaimChange {
 }
 
 fn event() -> NewEvent {
-    NewEvent { event_id: Uuid::now_v7(), event_type: "Happened", schema_version: 3, payload: r#"{"text":"naïve \"🍕\" \\ \n \u0000"}"#.into() }
+    NewEvent {
+        event_id: Uuid::now_v7(),
+        event_type: "Happened",
+        schema_version: 3,
+        payload: r#"{"text":"naïve \"🍕\" \\ \n \u0000"}"#.into(),
+    }
 }

@@ -47,7 +47,11 @@ impl World {
             };
         }
         for (link, present) in plan.links {
-            if present { self.links.insert(link) } else { self.links.remove(&link) };
+            if present {
+                self.links.insert(link)
+            } else {
+                self.links.remove(&link)
+            };
         }
         outcomes.into_iter().next().expect("one wish has one outcome")
     }
