@@ -11,12 +11,7 @@ use axum::{
 };
 use event_log::Partition;
 use events::ids::superusers;
-use service_kit::{
-    Problem, Slug,
-    fields::Parsed,
-    identity::Caller,
-    token::CONSISTENCY_TOKEN,
-};
+use service_kit::{Problem, Slug, fields::Parsed, identity::Caller, token::CONSISTENCY_TOKEN};
 use uuid::Uuid;
 
 use super::{Account, User, accounts::UserSelf, parse::LogIn};
