@@ -42,6 +42,7 @@ pub async fn open(
         ("idle_in_transaction_session_timeout", "10s"),
         ("synchronous_commit", durability.synchronous_commit()),
         ("jit", "off"),
+        ("client_min_messages", "warning"),
     ]);
     wait(url, &options, patience).await?;
     let pool = |connections, planning: &[(&str, &str)]| {

@@ -3,15 +3,16 @@
 //! Wishes are judged one after the other, each on what the ones before it left, so a batch means the same as its members
 //! alone. Both databases share this; they differ only in how facts are fetched and rows are written.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+mod linked;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::{Append, Claim, ClaimChange, NewEvent, Outcome, Partition, Position, Read, Remembered, StreamRow, Version, command_key::Key};
 
-/// The links of one kind under one key.
-pub type LinkKey = (&'static str, Uuid);
+pub use linked::{LinkKey, Linked};
 
 /// The head of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,29 +32,6 @@ pub struct Facts {
     /// The ids and positions of the events at some places: where a wish that comes too late wants its first one, and the last one that a
     /// wish knows.
     pub places: HashMap<(Uuid, Version), (Uuid, Position)>,
-}
-
-/// The links under a key whose number matters.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Linked {
-    /// How many there are.
-    pub count: i64,
-    /// Which of the batch's own streams are among them: a link is there once, and one that is not there does not go.
-    there: HashSet<Uuid>,
-}
-
-impl Linked {
-    pub fn new(count: i64, there: impl IntoIterator<Item = Uuid>) -> Self {
-        Self { count, there: there.into_iter().collect() }
-    }
-
-    fn change(&mut self, stream_id: Uuid, present: bool) {
-        if present {
-            self.count += i64::from(self.there.insert(stream_id));
-        } else {
-            self.count -= i64::from(self.there.remove(&stream_id));
-        }
-    }
 }
 
 /// What is kept of a command that came with a key.
