@@ -240,3 +240,6 @@ fn collect(first: Job, jobs: &mut mpsc::Receiver<Job>) -> (Vec<Job>, Option<Job>
     }
     (batch, None)
 }
+
+#[cfg(test)]
+mod tests;

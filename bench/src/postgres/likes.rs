@@ -12,8 +12,8 @@ use crate::{
     people::User,
 };
 
-/// So few that command-api remembers all of them among the likes; one user is through with them in a second, and then dislikes.
-const PIZZAS: usize = 2_048;
+/// So few that command-api can remember all of them, so many that one user finds new ones for seconds before it dislikes.
+const PIZZAS: usize = 8_192;
 const OWNERS: usize = 64;
 /// For each run of each figure; there are eight with likes.
 const PARTS: usize = 8;

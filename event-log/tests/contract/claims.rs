@@ -1,14 +1,16 @@
 //! Unique names.
 
+use database::on;
 use event_log::{Append, Claim, ClaimChange, ClaimKey, Outcome};
 use uuid::Uuid;
 
-use crate::place::{Place, accepted, append, on_both, outcomes, stream_in};
+use crate::place::{Place, accepted, append, on_both, outcomes, stream_in, until};
 
 on_both! {
     a_name_that_many_race_for_has_one_holder,
     a_command_that_misses_a_name_takes_none,
     a_name_is_given_back_by_its_holder_only,
+    a_name_that_somebody_takes_while_a_command_waits_is_theirs,
     names_wander_from_stream_to_stream_and_none_is_ever_held_twice,
 }
 
@@ -63,6 +65,29 @@ async fn a_name_is_given_back_by_its_holder_only(place: Place) {
     assert!(place.stored().await.claims.is_empty());
     assert!(accepted(&log.append(taking(3, 0, &[ada])).await.unwrap()));
     assert_eq!(place.stored().await.claims[&ada.0[..]], Uuid::from_u128(3));
+}
+
+/// Nobody has seen the other transaction's row when they decide; the database has, when they write: in one call as well as in a transaction.
+async fn a_name_that_somebody_takes_while_a_command_waits_is_theirs(place: Place) {
+    let (log, sql) = (place.log().await, place.sql().await);
+    let [ada, bob, eve] = names();
+    let decided = Append { claims: vec![ClaimChange::Take(bob), ClaimChange::GiveBack(eve)], ..append(2, 0) };
+    for (name, wish) in [(ada, taking(1, 0, &[ada])), (bob, decided)] {
+        let mut tx = sql.begin().await;
+        let take = "insert into claims (claim, stream_id) values ($1, $2)";
+        on!(&mut tx, |db| sqlx::query(take).bind(&name.0[..]).bind(Uuid::nil()).execute(&mut **db).await.map(drop)).unwrap();
+        let waiting = tokio::spawn({
+            let log = log.clone();
+            async move { log.append(wish).await }
+        });
+        if sql.0.pick(false, true) {
+            until("it waits for the name", async || sql.waiting().await > 0).await;
+        }
+        tx.commit().await.unwrap();
+        assert_eq!(waiting.await.unwrap().unwrap(), Outcome::ClaimTaken(name));
+    }
+    let stored = place.stored().await;
+    assert_eq!((stored.events.len(), stored.claims.into_values().collect::<Vec<_>>()), (0, vec![Uuid::nil(); 2]));
 }
 
 /// Each of some streams takes a name when it can and gives it back then, in two processes and all partitions.

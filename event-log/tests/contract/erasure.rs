@@ -1,6 +1,6 @@
 //! A person is erased: their key is destroyed, and what it sealed can be read by nobody any more.
 
-use database::{Either, Transaction, on};
+use database::{Either, on};
 use event_log::{AppendError, EventLog};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -79,13 +79,6 @@ async fn whoever_never_had_a_key_gets_none_after_their_erasure(place: Place) {
     assert_eq!(place.keys_sql().await.count("select count(*) from data_keys").await, 0);
 }
 
-async fn begin(keys: &Sql) -> Transaction {
-    match &keys.0 {
-        Either::Sqlite(pool) => Either::Sqlite(pool.begin_with("begin immediate").await.unwrap()),
-        Either::Postgres(pool) => Either::Postgres(pool.begin().await.unwrap()),
-    }
-}
-
 async fn waits_or_is_done<T>(keys: &Sql, task: &JoinHandle<T>) {
     if let Either::Postgres(_) = keys.0 {
         until("it waits or is done", async || task.is_finished() || keys.waiting().await > 0).await;
@@ -94,7 +87,7 @@ async fn waits_or_is_done<T>(keys: &Sql, task: &JoinHandle<T>) {
 
 async fn a_key_that_is_made_while_its_person_is_erased_does_not_stay(place: Place) {
     let (log, keys) = (place.log().await, place.keys_sql().await);
-    let mut tx = begin(&keys).await;
+    let mut tx = keys.begin().await;
     let make = "insert into data_keys (subject, sealed, made_at) values ($1, $2, '2026-01-01')";
     on!(&mut tx, |db| sqlx::query(make).bind(ADA).bind(&b"sealed"[..]).execute(&mut **db).await.map(drop)).unwrap();
     let erasing = tokio::spawn(async move { log.shred(ADA).await });
@@ -106,7 +99,7 @@ async fn a_key_that_is_made_while_its_person_is_erased_does_not_stay(place: Plac
 
 async fn a_key_that_is_wanted_while_its_person_is_erased_is_not_made(place: Place) {
     let (log, keys) = (place.log().await, place.keys_sql().await);
-    let mut tx = begin(&keys).await;
+    let mut tx = keys.begin().await;
     if let Either::Postgres(db) = &mut tx {
         sqlx::query("lock table data_keys in share row exclusive mode").execute(&mut **db).await.unwrap();
     }

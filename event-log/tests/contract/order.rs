@@ -149,11 +149,7 @@ impl Scene {
 
     async fn stall_claim(&self, how: Stall, statements: usize, commits: bool) {
         let Stall::Claim(name) = how else { return };
-        // On Postgres this waits for no head, and those who want the name wait for it.
-        let mut tx = match &self.sql.0 {
-            database::Either::Sqlite(_) => self.sql.hold(Partition::new(0).unwrap()).await,
-            database::Either::Postgres(pool) => database::Either::Postgres(pool.begin().await.unwrap()),
-        };
+        let mut tx = self.sql.begin().await;
         let sql = "insert into claims (claim, stream_id) values ($1, $2) on conflict do nothing";
         on!(&mut tx, |db| sqlx::query(sql).bind(&[name; 32][..]).bind(Uuid::now_v7()).execute(&mut **db).await.map(drop)).unwrap();
         take_time(tx, statements, commits).await;

@@ -43,16 +43,21 @@ impl Sql {
         on!(&self.0, |db| sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(db).await).expect(sql)
     }
 
-    /// A transaction that holds a partition's head, and on SQLite all else.
-    pub async fn hold(&self, partition: Partition) -> Transaction {
+    /// A transaction, which on SQLite holds everything.
+    pub async fn begin(&self) -> Transaction {
         match &self.0 {
             Either::Sqlite(pool) => Either::Sqlite(pool.begin_with("begin immediate").await.unwrap()),
-            Either::Postgres(pool) => {
-                let mut tx = pool.begin().await.unwrap();
-                sqlx::query("select from heads where partition = $1 for update").bind(partition).execute(&mut *tx).await.unwrap();
-                Either::Postgres(tx)
-            }
+            Either::Postgres(pool) => Either::Postgres(pool.begin().await.unwrap()),
         }
+    }
+
+    /// A transaction that holds a partition's head.
+    pub async fn hold(&self, partition: Partition) -> Transaction {
+        let mut tx = self.begin().await;
+        if let Either::Postgres(db) = &mut tx {
+            sqlx::query("select from heads where partition = $1 for update").bind(partition).execute(&mut **db).await.unwrap();
+        }
+        tx
     }
 
     /// How many of the log's own connections wait for a lock.
