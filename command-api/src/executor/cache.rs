@@ -9,11 +9,16 @@ use super::{Decider, Known};
 
 /// How many streams are remembered.
 const CAPACITY: u64 = 20_000;
+/// How many of those kinds are remembered beside them of which there are very many: they must not displace what most commands look at.
+const CAPACITY_OF_MANY: u64 = 20_000;
 /// How many streams can be worked on at once; more share a turn.
 const TURNS: usize = 1_024;
 
 /// The last known state of each stream, of whatever kind.
-pub struct Cache(moka::sync::Cache<Uuid, Entry>);
+pub struct Cache {
+    few: moka::sync::Cache<Uuid, Entry>,
+    many: moka::sync::Cache<Uuid, Entry>,
+}
 
 #[derive(Clone)]
 struct Entry {
@@ -23,30 +28,35 @@ struct Entry {
 
 impl Default for Cache {
     fn default() -> Self {
-        Self(moka::sync::Cache::new(CAPACITY))
+        Self { few: moka::sync::Cache::new(CAPACITY), many: moka::sync::Cache::new(CAPACITY_OF_MANY) }
     }
 }
 
 impl Cache {
+    const fn of<A: Decider>(&self) -> &moka::sync::Cache<Uuid, Entry> {
+        if A::MANY { &self.many } else { &self.few }
+    }
+
     pub(crate) fn get<A: Decider>(&self, stream_id: Uuid) -> Option<Known<A>> {
-        self.0.get(&stream_id)?.known.downcast_ref::<Known<A>>().cloned()
+        self.of::<A>().get(&stream_id)?.known.downcast_ref::<Known<A>>().cloned()
     }
 
     pub(crate) fn knows(&self, stream_id: Uuid) -> bool {
-        self.0.contains_key(&stream_id)
+        self.few.contains_key(&stream_id) || self.many.contains_key(&stream_id)
     }
 
     /// Remembers a state, unless a newer one is known.
     pub(crate) fn put<A: Decider>(&self, stream_id: Uuid, known: Known<A>) {
         let entry = Entry { version: known.version, known: Arc::new(known) };
-        self.0.entry(stream_id).and_upsert_with(|old| match old {
+        self.of::<A>().entry(stream_id).and_upsert_with(|old| match old {
             Some(old) if old.value().version > entry.version => old.into_value(),
             _ => entry,
         });
     }
 
     pub(crate) fn forget(&self, stream_id: Uuid) {
-        self.0.invalidate(&stream_id);
+        self.few.invalidate(&stream_id);
+        self.many.invalidate(&stream_id);
     }
 }
 

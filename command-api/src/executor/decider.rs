@@ -11,6 +11,9 @@ use crate::names::NameChange;
 pub trait Decider:
     Aggregate<Services = (), Event: Vocabulary, Command: Clone + Send + Sync, Error: Into<Problem> + Send> + Clone + 'static
 {
+    /// Whether there are very many of these, each seldom asked for again.
+    const MANY: bool = false;
+
     /// What a command leads to; nothing, if it is already so.
     ///
     /// # Errors

@@ -48,6 +48,8 @@ pub struct Opinion {
 }
 
 impl Decider for Opinion {
+    const MANY: bool = true;
+
     fn decide(&self, command: Command) -> Result<Vec<ReactionEvent>, Error> {
         Ok(match (command, self.now) {
             (Command::React { reaction: Like, .. }, Some(Like)) | (Command::React { reaction: Dislike, .. }, Some(Dislike)) => vec![],

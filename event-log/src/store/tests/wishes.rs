@@ -43,14 +43,15 @@ struct Mood {
     /// Once in so many times.
     wrong: u32,
     names: u8,
+    takes: f64,
     keys: u8,
     links: i64,
 }
 
 /// Most batches are accepted as a whole.
-const CALM: Mood = Mood { wrong: 100, names: 60, keys: 200, links: 50 };
+const CALM: Mood = Mood { wrong: 100, names: 60, takes: 0.95, keys: 200, links: 50 };
 /// Hardly any is.
-const WILD: Mood = Mood { wrong: 12, names: 2, keys: 12, links: 0 };
+const WILD: Mood = Mood { wrong: 12, names: 2, takes: 0.5, keys: 12, links: 0 };
 
 fn seldom<T: std::fmt::Debug + Clone>(mood: Mood, default: T, other: impl Strategy<Value = T>) -> impl Strategy<Value = T> {
     prop_oneof![mood.wrong => Just(default), 1 => other]
@@ -67,7 +68,7 @@ prop_compose! {
         events in prop_oneof![6 => 1..3usize, 1 => Just(0)],
         reads in vec((0..STREAMS, seldom(mood, 0, -1..=1i64)), 0..2),
         at_most in option::weighted(0.2, (0..2u128, mood.links..mood.links + 4)),
-        claims in prop_oneof![2 => Just(vec![]), 1 => vec((0..mood.names, seldom(mood, true, any::<bool>())), 1..3)],
+        claims in prop_oneof![2 => Just(vec![]), 1 => vec((0..mood.names, prop::bool::weighted(mood.takes)), 1..3)],
         links in prop_oneof![3 => Just(vec![]), 1 => vec((0..2u128, any::<bool>()), 1..3)],
         key in option::weighted(0.3, (0..mood.keys, seldom(mood, 0, Just(1u8)), kept_for())),
     ) -> New {
