@@ -11,7 +11,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::{Durability, OpenError, StoreUrl};
+use crate::{Durability, Fault, OpenError, StoreUrl};
 
 /// SQLite before this version could corrupt a WAL when it was reset.
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
@@ -60,16 +60,12 @@ async fn connect(options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Err
             })
         });
         match pool.connect_with(options.clone()).await {
-            Err(error) if is_busy(&error) && started.elapsed() < BUSY => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(error) if Fault::of(&error) == Fault::Clash && started.elapsed() < BUSY => {
+                tokio::time::sleep(Duration::from_millis(20)).await
+            }
             connected => return connected,
         }
     }
-}
-
-/// `SQLITE_BUSY`, with its extended codes.
-fn is_busy(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 5)
 }
 
 async fn require_version(pool: &SqlitePool, url: &StoreUrl) -> Result<(), OpenError> {

@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    thread::sleep,
+    thread::yield_now,
     time::{Duration, Instant},
 };
 
@@ -19,7 +19,7 @@ const VICTIM: &str = "TEST_SERVERS_VICTIM";
 fn eventually(holds: impl Fn() -> bool) -> bool {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !holds() && Instant::now() < deadline {
-        sleep(Duration::from_millis(10));
+        yield_now();
     }
     holds()
 }

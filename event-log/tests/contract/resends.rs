@@ -51,18 +51,24 @@ async fn through_a_proxy() -> Option<(Place, Proxy, EventLog)> {
     Some((Place::at(&direct), proxy, log))
 }
 
+/// Appends while the proxy cuts the connection; the answer is where the event is stored.
+async fn is_written_once(place: &Place, proxy: &Proxy, log: &EventLog, wish: &Append, cut: Cut) -> i64 {
+    proxy.cut(cut);
+    let answer = log.append(wish.clone()).await;
+    assert!(proxy.has_cut(), "{cut:?}");
+    let stored = place.stored().await;
+    let row = stored.events.iter().find(|row| row.event_id == wish.events[0].event_id).unwrap();
+    assert_eq!(answer.unwrap(), Outcome::Appended { version: wish.expected + 1, position: row.position });
+    row.position
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_the_answer_is_lost_the_batch_is_sent_again_and_written_once() {
     let Some((place, proxy, log)) = through_a_proxy().await else { return };
     for (n, cut) in [Cut::Answer, Cut::Question, Cut::Answer, Cut::Question].into_iter().enumerate() {
         let wish = append(7, n as i64);
-        proxy.cut(cut);
-        let answer = log.append(wish.clone()).await;
-        assert!(proxy.has_cut(), "{cut:?}");
-        let stored = place.stored().await;
-        let row = stored.events.iter().find(|row| row.event_id == wish.events[0].event_id).unwrap();
-        assert_eq!(answer.unwrap(), Outcome::Appended { version: n as i64 + 1, position: row.position });
-        assert_eq!(log.read(wish.partition, row.position - 1, 9).await.unwrap().len(), 1);
+        let position = is_written_once(&place, &proxy, &log, &wish, cut).await;
+        assert_eq!(log.read(wish.partition, position - 1, 9).await.unwrap().len(), 1);
     }
     assert_eq!(place.stored().await.events.len(), 16 + 4);
 }
@@ -73,13 +79,7 @@ async fn when_the_answer_to_a_commit_is_lost_the_batch_is_sent_again_and_written
     // Nobody has the name: so the batch is not as it was assumed to be, and is decided in a transaction.
     let name = ClaimKey::new([1; 32]).claim("name", "ada");
     for (n, cut) in [Cut::AnswerToCommit, Cut::Commit, Cut::AnswerToCommit].into_iter().enumerate() {
-        let wish = giving_back(7, n as i64, name);
-        proxy.cut(cut);
-        let answer = log.append(wish.clone()).await;
-        assert!(proxy.has_cut(), "{cut:?}");
-        let stored = place.stored().await;
-        let row = stored.events.iter().find(|row| row.event_id == wish.events[0].event_id).unwrap();
-        assert_eq!(answer.unwrap(), Outcome::Appended { version: n as i64 + 1, position: row.position });
+        is_written_once(&place, &proxy, &log, &giving_back(7, n as i64, name), cut).await;
     }
     assert_eq!(place.stored().await.events.len(), 16 + 3);
 }

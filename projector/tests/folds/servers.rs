@@ -57,7 +57,7 @@ async fn folded(tizza: &Tizza, partition: Partition) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !tizza.store.checkpoints().await.is_ok_and(there) {
         assert!(Instant::now() < deadline, "what the server has lost is folded again");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::task::yield_now().await;
     }
 }
 
