@@ -1,11 +1,11 @@
 //! `projector` as a program of its own.
 
 use clap::Parser;
-use event_log::{EventLog, KeyStore, Keys, LogStore};
+use event_log::EventLog;
 use read_store::ReadStore;
 use service_kit::{
     config::{ConfigError, Stores, or_close},
-    secrets::Secrets,
+    log::open_log,
     shutdown::on_signals,
     telemetry::Telemetry,
 };
@@ -44,16 +44,8 @@ impl Config {
 
 /// Opens the log, the keys to what is sealed in it, and the read store.
 async fn open(stores: &Stores) -> Result<(EventLog, ReadStore), ConfigError> {
-    let (place, keys_place, read_place) = (stores.log()?, stores.keys()?, stores.read()?);
-    let log = place.open(LogStore::open).await?;
-    let keys = or_close(keys_place.open(KeyStore::open).await, log.close()).await?;
-    let is_new = place.answered(log.is_empty().await);
-    let ring = is_new.and_then(|is_new| Ok((is_new, Secrets::new(&stores.data_dir, is_new).key_encryption_keys()?)));
-    let (is_new, ring) = or_close(ring, async { tokio::join!(log.close(), keys.close()) }).await?;
-    let keys = Keys::new(keys, &ring);
-    let checked = keys.check(is_new).await.map_err(|error| keys_place.wrong(error));
-    or_close(checked, async { tokio::join!(log.close(), keys.close()) }).await?;
-    let log = place.answered(EventLog::start(log, keys).await)?;
-    let store = or_close(read_place.open(ReadStore::open).await, log.close()).await?;
+    let place = stores.read()?;
+    let (log, _) = open_log(stores).await?;
+    let store = or_close(place.open(ReadStore::open).await, log.close()).await?;
     Ok((log, store))
 }

@@ -15,12 +15,14 @@
 //! | [`token`] | consistency tokens |
 //! | [`page`] | collections, a page at a time |
 //! | [`identity`] | passwords and sessions |
+//! | [`log`] | opening the log with the keys to what is sealed in it |
 
 pub mod config;
 mod fault;
 pub mod fields;
 pub mod http;
 pub mod identity;
+pub mod log;
 pub mod page;
 pub mod problem;
 pub mod secrets;

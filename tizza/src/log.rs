@@ -4,7 +4,7 @@ use chrono::SecondsFormat;
 use clap::{Args, Subcommand};
 use event_log::{EPOCH, Metadata, Recorded};
 use serde_json::{Value, json, value::RawValue};
-use service_kit::{config::Stores, telemetry};
+use service_kit::{config::Stores, log::open_log, telemetry};
 use uuid::Uuid;
 
 /// What can be looked at.
@@ -33,7 +33,7 @@ impl Command {
         telemetry::on_stderr();
         let place = stores.log()?;
         anyhow::ensure!(!place.is_missing(), "there is no log at {}", place.url);
-        let (log, _) = command_api::service::open_log(&stores).await?;
+        let (log, _) = open_log(&stores).await?;
         let events = log.stream(stream, 0).await;
         log.close().await;
         let events = events?;

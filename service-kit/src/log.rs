@@ -1,0 +1,28 @@
+//! Opening the log as a program does: its store, the keys to what is sealed in it, and the server's own keys to these.
+
+use event_log::{EventLog, KeyStore, Keys, LogStore};
+
+use crate::{
+    config::{ConfigError, Stores, or_close},
+    secrets::Secrets,
+};
+
+/// Opens the log with the keys to what is sealed in it, and tells where the other secrets are; as long as the log is empty, a missing
+/// one is made.
+///
+/// # Errors
+/// A setting, a store or a key cannot be used; what was opened is closed again.
+pub async fn open_log(stores: &Stores) -> Result<(EventLog, Secrets), ConfigError> {
+    let (place, keys_place) = (stores.log()?, stores.keys()?);
+    let log = place.open(LogStore::open).await?;
+    let keys = or_close(keys_place.open(KeyStore::open).await, log.close()).await?;
+    let is_new = place.answered(log.is_empty().await);
+    let secrets = is_new.map(|is_new| Secrets::new(&stores.data_dir, is_new));
+    let ring = secrets.and_then(|secrets| Ok((secrets.key_encryption_keys()?, secrets)));
+    let (ring, secrets) = or_close(ring, async { tokio::join!(log.close(), keys.close()) }).await?;
+    let keys = Keys::new(keys, &ring);
+    let checked = keys.check(secrets.is_new()).await.map_err(|error| keys_place.wrong(error));
+    or_close(checked, async { tokio::join!(log.close(), keys.close()) }).await?;
+    let log = place.answered(EventLog::start(log, keys).await)?;
+    Ok((log, secrets))
+}
