@@ -1,6 +1,6 @@
 //! What every route needs.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use axum::extract::FromRef;
 use clap::Args;
@@ -23,7 +23,10 @@ pub struct Settings {
 
 /// The command side's state; clones share it.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Parts>);
+
+/// What [`App`] shares.
+pub struct Parts {
     /// The truth.
     pub log: Arc<EventLog>,
     /// Credentials and sessions.
@@ -31,10 +34,10 @@ pub struct App {
     /// The start of links.
     pub public_url: PublicUrl,
     /// As the operator chose.
-    pub settings: Arc<Settings>,
-    pub(crate) claim_key: Arc<ClaimKey>,
-    pub(crate) cache: Arc<Cache>,
-    pub(crate) turns: Arc<Turns>,
+    pub settings: Settings,
+    pub(crate) claim_key: ClaimKey,
+    pub(crate) cache: Cache,
+    pub(crate) turns: Turns,
     pub(crate) in_flight: Arc<InFlight>,
     pub(crate) attempts: Attempts,
 }
@@ -43,23 +46,31 @@ impl App {
     /// Puts the parts together.
     #[must_use]
     pub fn new(log: EventLog, identity: Identity, claim_key: [u8; 32], public_url: PublicUrl, settings: Settings) -> Self {
-        Self {
+        Self(Arc::new(Parts {
             log: Arc::new(log),
             identity,
             public_url,
-            settings: Arc::new(settings),
-            claim_key: Arc::new(ClaimKey::new(claim_key)),
-            cache: Arc::default(),
-            turns: Arc::default(),
+            settings,
+            claim_key: ClaimKey::new(claim_key),
+            cache: Cache::default(),
+            turns: Turns::default(),
             in_flight: Arc::default(),
             attempts: Attempts::default(),
-        }
+        }))
     }
 
     /// Waits until what was accepted is written, and closes the stores.
     pub async fn close(&self) {
         self.log.close().await;
         self.identity.close().await;
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
     }
 }
 

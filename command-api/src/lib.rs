@@ -35,7 +35,7 @@ pub use app::{App, Settings};
 /// All routes that change something. Each request runs in a task of its own.
 pub fn router(app: App) -> Router {
     let routes = Router::new().merge(users::routes()).merge(pizzerias::routes()).merge(pizzas::routes()).merge(likes::routes());
-    let routes = routes.with_state(app).layer(middleware::from_fn(origin::keyed)).layer(middleware::from_fn(detached));
+    let routes = routes.with_state(app).layer((middleware::from_fn(detached), middleware::from_fn(origin::keyed)));
     frame(routes.route("/livez", get(livez)))
 }
 

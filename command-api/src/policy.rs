@@ -25,6 +25,8 @@ use crate::{
 const LEASE: Duration = Duration::from_secs(5);
 /// How long to wait before something that failed is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long after a look at nothing but others' events comes the next: a busy log is not looked at once a batch.
+const PAUSE: Duration = Duration::from_millis(10);
 /// How many events are read at once.
 const PAGE: usize = 256;
 /// After how many events that are no concern of the policy its position is written down all the same.
@@ -68,6 +70,7 @@ pub async fn run<P: Policy>(app: App, policy: P, shutdown: CancellationToken) {
     let mut worker = Worker::new(app, policy);
     while !shutdown.is_cancelled() {
         heads.mark_unchanged();
+        let looked = Instant::now();
         let wait = match worker.step().await {
             Ok(Step::Worked) => continue,
             Ok(Step::Idle) => None,
@@ -77,17 +80,15 @@ pub async fn run<P: Policy>(app: App, policy: P, shutdown: CancellationToken) {
                 Some(RETRY)
             }
         };
-        let retry = async {
-            match wait {
-                Some(wait) => tokio::time::sleep(wait).await,
-                None => std::future::pending().await,
+        let next = async {
+            if let Some(wait) = wait {
+                return tokio::time::sleep(wait).await;
             }
+            // The log, and with it the sender, lives as long as the worker.
+            let _ = heads.changed().await;
+            tokio::time::sleep(PAUSE.saturating_sub(looked.elapsed())).await;
         };
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = retry => {}
-            changed = heads.changed(), if wait.is_none() => if changed.is_err() { return },
-        }
+        shutdown.run_until_cancelled(next).await;
     }
 }
 

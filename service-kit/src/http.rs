@@ -3,7 +3,9 @@
 use std::{
     convert::Infallible,
     net::SocketAddr,
+    pin::Pin,
     sync::{Arc, OnceLock},
+    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
@@ -14,9 +16,9 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, runtime::Handle};
 use tokio_util::sync::CancellationToken;
-use tower::util::MapResponseLayer;
+use tower::{ServiceBuilder, util::MapResponseLayer};
 use tower_http::catch_panic::CatchPanicLayer;
 use uuid::Uuid;
 
@@ -77,10 +79,13 @@ pub fn frame(routes: Router) -> Router {
     routes
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::new(Slug::MethodNotAllowed, "This resource does not take this method."))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(CatchPanicLayer::custom(|_| Problem::internal("a handler panicked").into_response()))
-        .layer(MapResponseLayer::new(security_headers))
-        .layer(middleware::from_fn(around))
+        .layer(
+            ServiceBuilder::new()
+                .layer(middleware::from_fn(around))
+                .map_response(security_headers)
+                .layer(CatchPanicLayer::custom(|_| Problem::internal("a handler panicked").into_response()))
+                .layer(DefaultBodyLimit::max(MAX_BODY)),
+        )
 }
 
 /// Marks routes that answer errors as `{"status": "error", "message": "…"}`, the way an older contract has them;
@@ -97,11 +102,31 @@ struct StatusAndMessage {
     not_found: &'static str,
 }
 
-/// Runs what comes behind it in a task of its own: a client that hangs up cancels nothing half done.
+/// A client that hangs up cancels nothing half done: what comes behind it then goes on in a task of its own.
 pub async fn detached(request: Request, next: Next) -> Response {
-    match tokio::spawn(next.run(request)).await {
-        Ok(response) => response,
-        Err(error) => Problem::internal(error).into_response(),
+    Detached(Some(Box::pin(next.run(request)))).await
+}
+
+struct Detached(Option<Pin<Box<dyn Future<Output = Response> + Send>>>);
+
+impl Future for Detached {
+    type Output = Response;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
+        let response = match &mut self.0 {
+            Some(rest) => ready!(rest.as_mut().poll(context)),
+            None => return Poll::Pending,
+        };
+        self.0 = None;
+        Poll::Ready(response)
+    }
+}
+
+impl Drop for Detached {
+    fn drop(&mut self) {
+        if let (Some(rest), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(rest);
+        }
     }
 }
 
@@ -172,7 +197,7 @@ fn with_problem_body(response: Response, instance: &str, id: &RequestId) -> Resp
 }
 
 /// What every answer says to browsers.
-fn security_headers(mut response: Response) -> Response {
+fn security_headers<B>(mut response: Response<B>) -> Response<B> {
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "SAMEORIGIN"),
@@ -207,5 +232,31 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
             tracing::warn!("connections are still open; stopping all the same");
             Ok(())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, routing::get};
+    use futures::FutureExt;
+    use tokio::sync::Notify;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_client_began_and_does_not_wait_for_is_done_all_the_same() {
+        let (go_on, done) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (told, tells) = (go_on.clone(), done.clone());
+        let handler = async move || {
+            told.notified().await;
+            tells.notify_one();
+        };
+        let routes = Router::new().route("/", get(handler)).layer(middleware::from_fn(detached));
+        let mut request = Box::pin(frame(routes).oneshot(Request::get("/").body(Body::empty()).unwrap()));
+        assert!((&mut request).now_or_never().is_none(), "the handler waits");
+        drop(request);
+        go_on.notify_one();
+        tokio::time::timeout(Duration::from_secs(10), done.notified()).await.expect("it goes on without its client");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{any::Any, sync::Arc};
 
+use moka::policy::EvictionPolicy;
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
@@ -28,7 +29,9 @@ struct Entry {
 
 impl Default for Cache {
     fn default() -> Self {
-        Self { few: moka::sync::Cache::new(CAPACITY), many: moka::sync::Cache::new(CAPACITY_OF_MANY) }
+        // Of very many each is asked for again soon or never.
+        let many = moka::sync::Cache::builder().max_capacity(CAPACITY_OF_MANY).eviction_policy(EvictionPolicy::lru()).build();
+        Self { few: moka::sync::Cache::new(CAPACITY), many }
     }
 }
 
@@ -39,10 +42,6 @@ impl Cache {
 
     pub(crate) fn get<A: Decider>(&self, stream_id: Uuid) -> Option<Known<A>> {
         self.of::<A>().get(&stream_id)?.known.downcast_ref::<Known<A>>().cloned()
-    }
-
-    pub(crate) fn knows(&self, stream_id: Uuid) -> bool {
-        self.few.contains_key(&stream_id) || self.many.contains_key(&stream_id)
     }
 
     /// Remembers a state, unless a newer one is known.

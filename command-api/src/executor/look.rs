@@ -54,10 +54,10 @@ impl Look {
         Self::new(app, Uuid::nil(), false)
     }
 
-    /// Takes a stream that is not known here for one that does not exist yet, without asking: who is wrong finds out when the events are
+    /// Takes a stream, unless it is known here, for one that does not exist yet, without asking: who is wrong finds out when the events are
     /// written, and asks the second time.
     pub fn assume_new(&self, stream_id: Uuid) {
-        if self.likely && !self.app.cache.knows(stream_id) {
+        if self.likely {
             self.seen().assumed_new.insert(stream_id);
         }
     }

@@ -122,5 +122,5 @@ async fn whatever_connections_are_killed_all_is_written_once() {
     let answers: Vec<_> = answers.into_iter().flatten().collect();
     assert!(answers.iter().all(|(_, answer)| answer.as_ref().is_ok_and(accepted)), "{answers:?}");
     place.stored().await.is_what_was_answered(&answers);
-    assert!(killed > 50, "{killed} were killed");
+    assert!(killed > 10, "{killed} were killed");
 }

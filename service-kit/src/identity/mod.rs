@@ -3,6 +3,7 @@
 
 mod cookie;
 mod passwords;
+mod remembered;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -14,20 +15,19 @@ use axum::{
     http::{HeaderMap, HeaderValue, header, request::Parts},
 };
 use chrono::{DateTime, Utc};
-use moka::sync::Cache;
 use sha2::{Digest, Sha256};
+use tokio_util::{sync::CancellationToken, sync::DropGuard};
 use uuid::Uuid;
 
 use crate::{Problem, Slug, config::PublicUrl, http::LoggedActor, time};
 
 pub use passwords::HashError;
+use remembered::Sessions;
 pub use store::IdentityStore;
 use store::SessionRow;
 
 /// How long a session lasts.
 pub const SESSION: Duration = Duration::from_secs(14 * 24 * 60 * 60);
-/// How long a session's row may be remembered: what another process ends is over by then.
-const REMEMBERED: Duration = Duration::from_secs(1);
 
 /// The identity store with the keys to its cookies; clones share it.
 #[derive(Clone)]
@@ -35,7 +35,8 @@ pub struct Identity {
     store: IdentityStore,
     jar: Arc<cookie::Jar>,
     hasher: Arc<passwords::Hasher>,
-    sessions: Cache<Uuid, Arc<SessionRow>>,
+    sessions: Sessions,
+    _refresh: Arc<DropGuard>,
 }
 
 /// Somebody who is logged in.
@@ -61,14 +62,21 @@ pub struct SessionTimes {
 }
 
 impl Identity {
-    /// Puts the parts together. Of `cookie_keys` the first seals, all open.
+    /// Puts the parts together, within a runtime. Of `cookie_keys` the first seals, all open.
     #[must_use]
     pub fn new(store: IdentityStore, cookie_keys: &[[u8; 32]], public_url: &PublicUrl) -> Self {
+        let (sessions, ended) = (Sessions::default(), CancellationToken::new());
+        let refresh = {
+            let (sessions, store) = (sessions.clone(), store.clone());
+            async move { sessions.keep_fresh(&store).await }
+        };
+        tokio::spawn(ended.clone().run_until_cancelled_owned(refresh));
         Self {
             store,
             jar: Arc::new(cookie::Jar::new(cookie_keys, public_url.clone())),
             hasher: Arc::new(passwords::Hasher::default()),
-            sessions: Cache::builder().max_capacity(10_000).time_to_live(REMEMBERED).build(),
+            sessions,
+            _refresh: Arc::new(ended.drop_guard()),
         }
     }
 
@@ -110,21 +118,10 @@ impl Identity {
     /// The store failed.
     pub async fn session(&self, headers: &HeaderMap) -> Result<Option<Session>, sqlx::Error> {
         let Some(opened) = self.jar.open(headers) else { return Ok(None) };
-        let Some(row) = self.row(opened.session_id).await? else { return Ok(None) };
+        let Some(row) = self.sessions.find(&self.store, opened.session_id).await? else { return Ok(None) };
         let same_secret = Sha256::digest(opened.secret)[..] == row.secret_hash;
         let valid = same_secret && row.expires_at > Utc::now();
-        Ok(valid.then(|| Session { session_id: opened.session_id, subject: row.subject, started_at: row.started_at }))
-    }
-
-    async fn row(&self, session_id: Uuid) -> Result<Option<Arc<SessionRow>>, sqlx::Error> {
-        if let Some(row) = self.sessions.get(&session_id) {
-            return Ok(Some(row));
-        }
-        let row = self.store.session(session_id).await?.map(Arc::new);
-        if let Some(row) = &row {
-            self.sessions.insert(session_id, Arc::clone(row));
-        }
-        Ok(row)
+        Ok(valid.then_some(Session { session_id: opened.session_id, subject: row.subject, started_at: row.started_at }))
     }
 
     /// Ends a session.
@@ -133,7 +130,7 @@ impl Identity {
     /// The store failed.
     pub async fn end_session(&self, session_id: Uuid) -> Result<(), sqlx::Error> {
         self.store.delete_session(session_id).await?;
-        self.sessions.invalidate(&session_id);
+        self.sessions.forget(session_id);
         Ok(())
     }
 
@@ -169,7 +166,7 @@ impl Identity {
 
     async fn end(&self, subject: Uuid, kept_credential: Option<Uuid>) -> Result<(), sqlx::Error> {
         for session_id in self.store.end(subject, kept_credential).await? {
-            self.sessions.invalidate(&session_id);
+            self.sessions.forget(session_id);
         }
         Ok(())
     }

@@ -1,9 +1,10 @@
 //! The rows of credentials and sessions.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use database::{Database, Durability, OpenError, Step, Store, StoreUrl, on};
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::SessionTimes;
@@ -26,12 +27,19 @@ pub struct IdentityStore {
 }
 
 /// A session as it is stored.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx::FromRow)]
 pub(super) struct SessionRow {
     pub subject: Uuid,
     pub secret_hash: Vec<u8>,
     pub started_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Listed {
+    session_id: Uuid,
+    #[sqlx(flatten)]
+    row: SessionRow,
 }
 
 impl IdentityStore {
@@ -81,6 +89,16 @@ impl IdentityStore {
     pub(super) async fn session(&self, session_id: Uuid) -> Result<Option<SessionRow>, sqlx::Error> {
         let sql = "select subject, secret_hash, started_at, expires_at from sessions where session_id = $1";
         on!(&self.database.reader, |db| sqlx::query_as(sql).bind(session_id).fetch_optional(db).await)
+    }
+
+    /// Those of them that have not ended.
+    pub(super) async fn sessions(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, SessionRow>, sqlx::Error> {
+        let reader = &self.database.reader;
+        let (id, listed) = reader.pick(("unhex(j.value)", "json_each($1)"), ("j::uuid", "jsonb_array_elements_text($1)"));
+        let sql = format!("select s.* from {listed} j join sessions s on s.session_id = {id}");
+        let ids: Vec<_> = ids.iter().map(|id| id.simple()).collect();
+        let rows: Vec<Listed> = on!(reader, |db| sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(Json(ids)).fetch_all(db).await)?;
+        Ok(rows.into_iter().map(|Listed { session_id, row }| (session_id, row)).collect())
     }
 
     pub(super) async fn sessions_of(&self, subject: Uuid) -> Result<Vec<SessionTimes>, sqlx::Error> {

@@ -71,6 +71,28 @@ async fn a_session_is_found_by_its_cookie_until_it_ends() {
 }
 
 #[tokio::test]
+async fn sessions_in_use_are_looked_at_again_together_and_what_ended_elsewhere_or_here_does_not_come_back() {
+    everywhere(async |store| {
+        let (here, elsewhere) = (identity(&store), identity(&store));
+        let mut cookies = vec![];
+        for subject in [1, 2, 3].map(Uuid::from_u128) {
+            let (session, set_cookie) = here.begin_session(subject).await.unwrap();
+            cookies.push((session.session_id, cookie(&set_cookie)));
+        }
+        let is_known = async |(_, headers): &(Uuid, HeaderMap)| here.session(headers).await.unwrap().is_some();
+        // Once to remember them, once more to have them in use.
+        for known in cookies.iter().chain(&cookies) {
+            assert!(is_known(known).await);
+        }
+        elsewhere.end_session(cookies[0].0).await.unwrap();
+        here.end_session(cookies[1].0).await.unwrap();
+        here.sessions.refresh(&store).await.unwrap();
+        assert_eq!([is_known(&cookies[0]).await, is_known(&cookies[1]).await, is_known(&cookies[2]).await], [false, false, true]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_newest_session_comes_first_and_all_of_a_subject_end_at_once() {
     everywhere(async |store| {
         let identity = identity(&store);

@@ -1,36 +1,42 @@
-//! A batch and its plan, as the database's functions take them: an array a column.
+//! A batch and its plan, as the database's function takes them: an array a column.
 
-use std::collections::HashSet;
+use sqlx::types::Json;
 
-use sqlx::{Postgres, postgres::PgArguments, query::QueryAs};
+use super::{rare::Rare, *};
+use crate::{StreamRow, judge::Facts};
 
-use super::*;
-use crate::{StreamRow, command_key::Key, judge::Facts};
+const APPEND: &str = "select bases, times from append_batch(
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)";
 
-type Query<'q> = QueryAs<'q, Postgres, (Partition, Position, DateTime<Utc>), PgArguments>;
-
-const APPEND_IF: &str = "select partition, base, recorded_at from append_if(
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29,
-    $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41)";
-const WRITE: &str = "select partition, base, recorded_at from write_batch(
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29,
-    $30, $31)";
-
-/// The rows that a plan wants written.
+/// The rows that a plan wants written, and what must be there before.
 #[derive(Debug, Default)]
 pub struct Arrays<'a> {
+    assumed: Option<Assumed<'a>>,
     heads: (Vec<Partition>, Vec<i64>),
     events: Events<'a>,
+    new: Streams<'a>,
+    moved: (Vec<Uuid>, Vec<Version>),
+    rare: Option<Json<Rare<'a>>>,
+}
+
+#[derive(Debug, Default)]
+struct Streams<'a> {
+    id: Vec<Uuid>,
+    kind: Vec<Option<&'a str>>,
+    partition: Vec<Partition>,
+    version: Vec<Version>,
+}
+
+/// Streams, and the last event of those of which that matters.
+#[derive(Debug, Default)]
+struct Assumed<'a> {
     streams: Streams<'a>,
-    freed: Vec<&'a [u8]>,
-    taken: (Vec<&'a [u8]>, Vec<Uuid>),
-    links: Links,
-    keys: Keys<'a>,
+    last: Vec<Option<Uuid>>,
 }
 
 #[derive(Debug, Default)]
 struct Events<'a> {
-    partition: Vec<Partition>,
+    head: Vec<i32>,
     offset: Vec<i64>,
     id: Vec<Uuid>,
     stream: Vec<Uuid>,
@@ -41,100 +47,88 @@ struct Events<'a> {
     metadata: Vec<String>,
 }
 
-#[derive(Debug, Default)]
-struct Streams<'a> {
-    id: Vec<Uuid>,
-    kind: Vec<&'a str>,
-    partition: Vec<Partition>,
-    version: Vec<Version>,
-    is_new: Vec<bool>,
-}
-
-#[derive(Debug, Default)]
-struct Links {
-    kind: Vec<&'static str>,
-    key: Vec<Uuid>,
-    stream: Vec<Uuid>,
-    present: Vec<bool>,
-}
-
-#[derive(Debug, Default)]
-struct Keys<'a> {
-    key: Vec<&'a [u8]>,
-    fingerprint: Vec<&'a [u8]>,
-    stream: Vec<Uuid>,
-    partition: Vec<Partition>,
-    expected: Vec<Version>,
-    version: Vec<Version>,
-    offset: Vec<i64>,
-    expires_at: Vec<Option<i64>>,
-}
-
 impl<'a> Arrays<'a> {
-    /// `judged_from`: the heads that the plan counts from; 0 where it says nothing.
-    pub fn new(batch: &'a [Append], plan: &'a Plan, judged_from: &BTreeMap<Partition, Head>) -> Result<Self, sqlx::Error> {
-        let from = |partition: Partition| judged_from.get(&partition).map_or(0, |head| head.position);
-        let heads = plan.heads.iter().map(|(partition, head)| (*partition, head.position - from(*partition))).unzip();
-        let freed = plan.freed.iter().map(|claim| &claim.0[..]).collect();
-        let taken = plan.claims.iter().filter_map(|(claim, holder)| Some((&claim.0[..], (*holder)?))).unzip();
-        let mut arrays = Self { heads, freed, taken, ..Self::default() };
-        let new: HashSet<Uuid> = plan.events.iter().filter(|e| e.version == 1).map(|e| batch[e.wish].stream_id).collect();
+    /// To be written if the facts are as assumed; the plan's places count from 0.
+    pub fn assumed(batch: &'a [Append], plan: &'a Plan, facts: &'a Facts) -> Result<Self, sqlx::Error> {
+        let mut assumed = Assumed::default();
+        for (id, row) in &facts.streams {
+            assumed.streams.push(*id, row);
+            assumed.last.push(facts.places.get(&(*id, row.version)).map(|(event_id, _)| *event_id));
+        }
+        Self::new(batch, plan, &BTreeMap::new(), Some(assumed), Some(facts))
+    }
+
+    /// To be written whatever is there, within a transaction that has locked the heads; the plan's places count from theirs.
+    pub fn decided(batch: &'a [Append], plan: &'a Plan, heads: &BTreeMap<Partition, Head>) -> Result<Self, sqlx::Error> {
+        Self::new(batch, plan, heads, None, None)
+    }
+
+    fn new(
+        batch: &'a [Append],
+        plan: &'a Plan,
+        heads: &BTreeMap<Partition, Head>,
+        assumed: Option<Assumed<'a>>,
+        facts: Option<&'a Facts>,
+    ) -> Result<Self, sqlx::Error> {
+        // Of each head: which one it is, counted from 1, and where its events begin.
+        let numbered = plan.heads.keys().zip(1..);
+        let from = |partition: &Partition| heads.get(partition).map_or(0, |head| head.position);
+        let places: BTreeMap<Partition, (i32, Position)> =
+            numbered.map(|(partition, head)| (*partition, (head, from(partition)))).collect();
+        let place = |partition: Partition, position: Position| {
+            let (head, from) = places[&partition];
+            (head, position - from)
+        };
+        let mut arrays = Self {
+            assumed,
+            heads: plan.heads.iter().map(|(partition, head)| (*partition, head.position - from(partition))).unzip(),
+            rare: Rare::new(plan, facts, place).map(Json),
+            ..Self::default()
+        };
+        let mut new = BTreeSet::new();
         for planned in &plan.events {
-            arrays.events.push(&batch[planned.wish], planned, from(batch[planned.wish].partition))?;
+            let wish = &batch[planned.wish];
+            arrays.events.push(wish, planned, place(wish.partition, planned.position))?;
+            if planned.version == 1 {
+                new.insert(wish.stream_id);
+            }
         }
         for (id, row) in &plan.streams {
-            arrays.streams.push(*id, row, new.contains(id));
-        }
-        for ((kind, key, stream_id), present) in &plan.links {
-            arrays.links.push(kind, *key, *stream_id, *present);
-        }
-        for (key, row) in &plan.keys {
-            arrays.keys.push(key, row, from(row.remembered.partition));
+            if new.contains(id) {
+                arrays.new.push(*id, row);
+            } else {
+                arrays.moved.0.push(*id);
+                arrays.moved.1.push(row.version);
+            }
         }
         Ok(arrays)
     }
 
-    /// Writes, within a transaction that has locked the heads.
-    pub async fn write(&self, db: &mut PgConnection) -> Result<Bases, sqlx::Error> {
-        read(self.bind(sqlx::query_as(WRITE)).fetch_all(db).await?)
-    }
-
-    /// Locks the heads, and writes if the facts are as assumed; if not, the answer is empty.
-    pub async fn append_if(&self, facts: &Facts, plan: &Plan, db: &mut PgConnection) -> Result<Bases, sqlx::Error> {
-        let ids: Vec<Uuid> = facts.streams.keys().copied().collect();
-        let kinds: Vec<Option<&str>> = facts.streams.values().map(|row| Some(&*row.kind).filter(|kind| !kind.is_empty())).collect();
-        let partitions: Vec<Partition> = facts.streams.values().map(|row| row.partition).collect();
-        let versions: Vec<Version> = facts.streams.values().map(|row| row.version).collect();
-        let last = |(id, row): (&Uuid, &StreamRow)| facts.places.get(&(*id, row.version)).map(|(event_id, _)| *event_id);
-        let events: Vec<Option<Uuid>> = facts.streams.iter().map(last).collect();
-        // Also a name that is taken and given back, of which nothing is written: it must have been free.
-        let claims = plan.claims.keys().map(|claim| (&claim.0[..], facts.claims.get(claim).copied()));
-        let (claims, holders): (Vec<&[u8]>, Vec<Option<Uuid>>) = claims.unzip();
-        let (of_links, most): (Vec<_>, Vec<i64>) = facts.links.iter().map(|(key, most)| (*key, most.count)).unzip();
-        let (link_kinds, link_keys): (Vec<&str>, Vec<Uuid>) = of_links.into_iter().unzip();
-        let query = sqlx::query_as(APPEND_IF).bind(ids).bind(kinds).bind(partitions).bind(versions).bind(events);
-        let query = query.bind(claims).bind(holders).bind(link_kinds).bind(link_keys).bind(most);
-        read(self.bind(query).fetch_all(db).await?)
-    }
-
-    fn bind<'q>(&'q self, query: Query<'q>) -> Query<'q> {
-        let Self { heads, events, streams, freed, taken, links, keys } = self;
+    /// Writes. `None`, and nothing is written: the facts are not as assumed.
+    pub async fn append(&self, db: &mut PgConnection) -> Result<Option<Bases>, sqlx::Error> {
+        let Self { assumed, heads, events, new, moved, rare } = self;
+        let query = sqlx::query_as(APPEND);
+        let query = query.bind(assumed.as_ref().map(|assumed| &assumed.streams.id));
+        let query = query.bind(assumed.as_ref().map(|assumed| &assumed.streams.kind));
+        let query = query.bind(assumed.as_ref().map(|assumed| &assumed.streams.partition));
+        let query = query.bind(assumed.as_ref().map(|assumed| &assumed.streams.version));
+        let query = query.bind(assumed.as_ref().map(|assumed| &assumed.last));
         let query = query.bind(&heads.0).bind(&heads.1);
-        let query = query.bind(&events.partition).bind(&events.offset).bind(&events.id).bind(&events.stream).bind(&events.version);
+        let query = query.bind(&events.head).bind(&events.offset).bind(&events.id).bind(&events.stream).bind(&events.version);
         let query = query.bind(&events.event_type).bind(&events.schema_version).bind(&events.payload).bind(&events.metadata);
-        let query = query.bind(&streams.id).bind(&streams.kind).bind(&streams.partition).bind(&streams.version).bind(&streams.is_new);
-        let query = query.bind(freed).bind(&taken.0).bind(&taken.1);
-        let query = query.bind(&links.kind).bind(&links.key).bind(&links.stream).bind(&links.present);
-        let query = query.bind(&keys.key).bind(&keys.fingerprint).bind(&keys.stream).bind(&keys.partition);
-        query.bind(&keys.expected).bind(&keys.version).bind(&keys.offset).bind(&keys.expires_at)
+        let query = query.bind(&new.id).bind(&new.kind).bind(&new.partition).bind(&new.version);
+        let query = query.bind(&moved.0).bind(&moved.1).bind(rare);
+        let (bases, times): (Option<Vec<Position>>, Option<Vec<DateTime<Utc>>>) = query.fetch_one(db).await?;
+        let found = |bases: Vec<Position>| heads.0.iter().copied().zip(bases.into_iter().zip(times.unwrap_or_default())).collect();
+        Ok(bases.map(found))
     }
 }
 
 impl<'a> Events<'a> {
-    fn push(&mut self, wish: &'a Append, planned: &judge::Planned, from: Position) -> Result<(), sqlx::Error> {
+    fn push(&mut self, wish: &'a Append, planned: &judge::Planned, (head, offset): (i32, i64)) -> Result<(), sqlx::Error> {
         let event = &wish.events[planned.event];
-        self.partition.push(wish.partition);
-        self.offset.push(planned.position - from);
+        self.head.push(head);
+        self.offset.push(offset);
         self.id.push(event.event_id);
         self.stream.push(wish.stream_id);
         self.version.push(planned.version);
@@ -147,38 +141,11 @@ impl<'a> Events<'a> {
 }
 
 impl<'a> Streams<'a> {
-    fn push(&mut self, id: Uuid, row: &'a StreamRow, is_new: bool) {
+    /// A kind that is not told does not matter.
+    fn push(&mut self, id: Uuid, row: &'a StreamRow) {
         self.id.push(id);
-        self.kind.push(&row.kind);
+        self.kind.push(Some(&*row.kind).filter(|kind| !kind.is_empty()));
         self.partition.push(row.partition);
         self.version.push(row.version);
-        self.is_new.push(is_new);
     }
-}
-
-impl Links {
-    fn push(&mut self, kind: &'static str, key: Uuid, stream: Uuid, present: bool) {
-        self.kind.push(kind);
-        self.key.push(key);
-        self.stream.push(stream);
-        self.present.push(present);
-    }
-}
-
-impl<'a> Keys<'a> {
-    fn push(&mut self, key: &'a Key, row: &'a judge::KeyRow, from: Position) {
-        let told = &row.remembered;
-        self.key.push(&key.0);
-        self.fingerprint.push(&row.fingerprint.0);
-        self.stream.push(told.stream_id);
-        self.partition.push(told.partition);
-        self.expected.push(told.expected);
-        self.version.push(told.version);
-        self.offset.push(told.position - from);
-        self.expires_at.push(row.expires_at);
-    }
-}
-
-fn read(rows: Vec<(Partition, Position, DateTime<Utc>)>) -> Result<Bases, sqlx::Error> {
-    Ok(rows.into_iter().map(|(partition, base, at)| (partition, (base, at))).collect())
 }

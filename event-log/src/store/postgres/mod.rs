@@ -3,14 +3,19 @@
 //! | module | what lives there |
 //! | --- | --- |
 //! | `assumed` | what the facts must be for all wishes of a batch to be accepted |
-//! | `arrays` | a batch and its plan, as the database's functions take them |
+//! | `arrays`, `rare` | a batch and its plan, as the database's function takes them |
 //! | `listen` | telling other processes, and hearing them |
 
 mod arrays;
 pub mod assumed;
 pub mod listen;
+mod rare;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use database::{Fault, Transaction};
 use futures::{FutureExt, future::BoxFuture};
@@ -88,11 +93,8 @@ impl Writer {
     /// In one call, if all is as the wishes expect; else decided under the locks.
     async fn as_assumed(&mut self, batch: &[Append]) -> Result<Written, sqlx::Error> {
         let Some((facts, mut outcomes, plan)) = assumed::judged(batch) else { return self.decided(batch).await };
-        let arrays = Arrays::new(batch, &plan, &BTreeMap::new())?;
-        let found = arrays.append_if(&facts, &plan, self.connection().await?).await?;
-        if found.is_empty() {
-            return self.decided(batch).await;
-        }
+        let arrays = Arrays::assumed(batch, &plan, &facts)?;
+        let Some(found) = arrays.append(self.connection().await?).await? else { return self.decided(batch).await };
         for (outcome, wish) in outcomes.iter_mut().zip(batch) {
             if let Outcome::Appended { position, .. } = outcome {
                 *position += found[&wish.partition].0;
@@ -128,9 +130,9 @@ pub async fn decide(database: &Database, batch: &[Append]) -> Result<Written, sq
     if plan.is_empty() {
         return Ok(Written { outcomes, heads: vec![], events: vec![] });
     }
-    let arrays = Arrays::new(batch, &plan, &bases)?;
+    let arrays = Arrays::decided(batch, &plan, &bases)?;
     let found = match &mut tx {
-        Transaction::Postgres(db) => arrays.write(db).await?,
+        Transaction::Postgres(db) => arrays.append(db).await?.unwrap_or_default(),
         Transaction::Sqlite(_) => Bases::new(),
     };
     tx.commit().await?;

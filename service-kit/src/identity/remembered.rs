@@ -1,0 +1,91 @@
+//! The sessions that are asked for, as they were at most a second ago. Those in use are looked at again all together, well before that: many
+//! users at once cost one select, not one each.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use moka::{ops::compute::Op, sync::Cache};
+use uuid::Uuid;
+
+use super::{IdentityStore, store::SessionRow};
+
+/// How long a session's row may be remembered: what another process ends is over by then.
+const REMEMBERED: Duration = Duration::from_secs(1);
+/// How often those in use are looked at again.
+const REFRESHED: Duration = Duration::from_millis(400);
+/// How many there may be.
+const CAPACITY: u64 = 10_000;
+
+/// Rows of sessions; clones share them.
+#[derive(Clone)]
+pub struct Sessions(Cache<Uuid, Arc<Entry>>);
+
+struct Entry {
+    row: SessionRow,
+    /// Since it was last read.
+    used: AtomicBool,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(CAPACITY).time_to_live(REMEMBERED).build())
+    }
+}
+
+impl Sessions {
+    /// The row of a session, if it is valid.
+    pub async fn find(&self, store: &IdentityStore, session_id: Uuid) -> Result<Option<SessionRow>, sqlx::Error> {
+        if let Some(entry) = self.0.get(&session_id) {
+            entry.used.store(true, Relaxed);
+            return Ok(Some(entry.row.clone()));
+        }
+        let row = store.session(session_id).await?;
+        if let Some(row) = &row {
+            self.0.insert(session_id, entry(row.clone()));
+        }
+        Ok(row)
+    }
+
+    /// It has ended.
+    pub fn forget(&self, session_id: Uuid) {
+        self.0.invalidate(&session_id);
+    }
+
+    /// Looks at those in use again, for ever.
+    pub async fn keep_fresh(&self, store: &IdentityStore) {
+        loop {
+            tokio::time::sleep(REFRESHED).await;
+            if let Err(error) = self.refresh(store).await {
+                tracing::debug!(%error, "sessions are not looked at again: each is, when it is asked for");
+            }
+        }
+    }
+
+    /// Looks once: what has ended is forgotten.
+    pub(super) async fn refresh(&self, store: &IdentityStore) -> Result<(), sqlx::Error> {
+        let used: Vec<Uuid> = self.0.iter().filter(|(_, entry)| entry.used.load(Relaxed)).map(|(id, _)| *id).collect();
+        if used.is_empty() {
+            return Ok(());
+        }
+        let mut rows = store.sessions(&used).await?;
+        for session_id in used {
+            let row = rows.remove(&session_id);
+            // What was ended here meanwhile does not come back.
+            self.0.entry(session_id).and_compute_with(|known| match (known, row) {
+                (Some(_), Some(row)) => Op::Put(entry(row)),
+                (Some(_), None) => Op::Remove,
+                (None, _) => Op::Nop,
+            });
+        }
+        Ok(())
+    }
+}
+
+fn entry(row: SessionRow) -> Arc<Entry> {
+    Arc::new(Entry { row, used: AtomicBool::new(false) })
+}
