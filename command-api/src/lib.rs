@@ -5,6 +5,7 @@
 //! | [`app`] | what every route needs: stores, executor, settings |
 //! | [`executor`] | load, decide, append, and again when somebody was faster |
 //! | [`names`] | unique names |
+//! | [`audit`] | the names and links that follow from a history, for `tizza log verify` |
 //! | [`policy`] | reacting to events with commands |
 //! | [`origin`] | who sends a command, its idempotency key and its conditions |
 //! | [`answer`] | how an accepted command is answered |
@@ -13,6 +14,7 @@
 
 pub mod answer;
 pub mod app;
+pub mod audit;
 pub mod executor;
 pub mod likes;
 pub mod names;
@@ -25,8 +27,17 @@ pub mod users;
 
 use std::sync::Arc;
 
-use axum::{Router, middleware, routing::get};
-use service_kit::http::{detached, frame, livez, serve};
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use service_kit::{
+    Problem, Slug,
+    http::{detached, frame, livez, serve},
+};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -35,12 +46,24 @@ pub use app::{App, Settings};
 /// All routes that change something. Each request runs in a task of its own.
 pub fn router(app: App) -> Router {
     let routes = Router::new().merge(users::routes()).merge(pizzerias::routes()).merge(pizzas::routes()).merge(likes::routes());
-    let routes = routes.with_state(app).layer((middleware::from_fn(detached), middleware::from_fn(origin::keyed)));
+    let refused = middleware::from_fn_with_state(app.clone(), read_only);
+    let routes = routes.with_state(app).layer((refused, middleware::from_fn(detached), middleware::from_fn(origin::keyed)));
     frame(routes.route("/livez", get(livez)))
 }
 
-/// Starts the policies; they end after `shutdown`, between two events.
+/// Refuses all commands while nothing is to be written.
+async fn read_only(State(app): State<App>, request: Request, next: Next) -> Response {
+    if app.settings.read_only {
+        return Problem::new(Slug::Unavailable, "No commands are taken for now: this Tizza is read-only.").into_response();
+    }
+    next.run(request).await
+}
+
+/// Starts the policies, unless nothing is to be written; they end after `shutdown`, between two events.
 pub fn start_policies(app: &App, tasks: &TaskTracker, shutdown: &CancellationToken) {
+    if app.settings.read_only {
+        return;
+    }
     tasks.spawn(policy::run(app.clone(), users::policy::EndSessions, shutdown.clone()));
     tasks.spawn(policy::run(app.clone(), pizzerias::policy::CloseOfDeleted, shutdown.clone()));
     tasks.spawn(policy::run(app.clone(), pizzas::policy::DeleteOfClosed, shutdown.clone()));

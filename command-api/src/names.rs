@@ -1,6 +1,6 @@
 //! Unique names.
 
-use event_log::Claim;
+use event_log::{Claim, ClaimChange, ClaimKey};
 use service_kit::{Problem, Slug};
 
 use crate::App;
@@ -59,10 +59,27 @@ impl NameChange {
 impl App {
     /// The name as the log keeps it.
     pub(crate) fn claim(&self, name: &Name) -> Claim {
-        let kind = match name.kind {
-            NameKind::Username => "username",
-            NameKind::Email => "email",
-        };
-        self.claim_key.claim(kind, &name.folded)
+        claim(&self.claim_key, name)
+    }
+
+    /// The change as the log keeps it.
+    pub(crate) fn claim_change(&self, change: &NameChange) -> ClaimChange {
+        claim_change(&self.claim_key, change)
+    }
+}
+
+fn claim(key: &ClaimKey, name: &Name) -> Claim {
+    let kind = match name.kind {
+        NameKind::Username => "username",
+        NameKind::Email => "email",
+    };
+    key.claim(kind, &name.folded)
+}
+
+/// The change as a log with this key keeps it.
+pub(crate) fn claim_change(key: &ClaimKey, change: &NameChange) -> ClaimChange {
+    match change {
+        NameChange::Take(name) => ClaimChange::Take(claim(key, name)),
+        NameChange::GiveBack(name) => ClaimChange::GiveBack(claim(key, name)),
     }
 }

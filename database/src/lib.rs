@@ -170,6 +170,17 @@ impl Database {
         }
     }
 
+    /// A transaction that reads, and sees the store as it is at its first statement.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn snapshot(&self) -> Result<Transaction, sqlx::Error> {
+        match &self.reader {
+            Pool::Sqlite(pool) => pool.begin_with("begin deferred").await.map(Transaction::Sqlite),
+            Pool::Postgres(pool) => pool.begin_with("begin isolation level repeatable read, read only").await.map(Transaction::Postgres),
+        }
+    }
+
     /// Lets the connections finish, and closes them. A server that does not answer is not waited for.
     pub async fn close(&self) {
         let closing = async {

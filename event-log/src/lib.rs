@@ -11,6 +11,7 @@
 //! | `writer` | collects appends into batches, while one is being written |
 //! | `recent` | the newest events, in memory |
 //! | `store` | the statements, for SQLite and for Postgres |
+//! | `inspect`, [`verify`] | looking at the log as it is stored, and whether it is as it must be |
 //! | [`policy_store`] | checkpoints, leases and parked events of those who react to events |
 //!
 //! Positions in a partition are 1, 2, 3, … in the order of commits, without gaps: a reader that has seen *n* has seen all
@@ -19,6 +20,7 @@
 pub mod append;
 pub mod claim;
 pub mod command_key;
+mod inspect;
 mod judge;
 pub mod keys;
 pub mod partition;
@@ -27,6 +29,7 @@ mod recent;
 pub mod record;
 mod seal;
 mod store;
+pub mod verify;
 mod writer;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -92,13 +95,12 @@ impl EventLog {
         Ok(Self { database, keys, writers, told })
     }
 
-    /// Whether this is the key of the names and commands that the log knows; an unused log takes it for its own. With another one every
-    /// name would be free again.
+    /// See [`LogStore::knows`].
     ///
     /// # Errors
     /// The database's own.
     pub async fn knows(&self, key: &ClaimKey) -> Result<bool, sqlx::Error> {
-        store::knows(&self.database, &key.mac("fingerprint", [])).await
+        store::knows(&self.database, key).await
     }
 
     /// Appends events to a stream, or says why not. Returns when the events are durable.

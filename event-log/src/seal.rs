@@ -39,7 +39,10 @@ impl Keys {
     }
 
     /// Opens the personal values of stored events, as far as there are keys.
-    pub(crate) async fn unseal(&self, mut events: Vec<Recorded>) -> Result<Vec<Recorded>, sqlx::Error> {
+    ///
+    /// # Errors
+    /// The key store's own, or a value was changed: `Decode`.
+    pub async fn unseal(&self, mut events: Vec<Recorded>) -> Result<Vec<Recorded>, sqlx::Error> {
         let mut keys = HashMap::<Uuid, Option<DataKey>>::new();
         for event in events.iter_mut().filter(|event| event.payload.contains(SEALED)) {
             let Some(subject) = event.metadata.subject_id else { continue };

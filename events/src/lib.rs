@@ -58,6 +58,14 @@ impl Event {
     }
 }
 
+impl Event {
+    /// All types that are written today.
+    pub fn types() -> impl Iterator<Item = EventType> {
+        let slices = [UserEvent::TYPES, SuperuserEvent::TYPES, PizzeriaEvent::TYPES, PizzaEvent::TYPES, ReactionEvent::TYPES];
+        slices.into_iter().flatten().copied()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

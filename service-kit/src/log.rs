@@ -13,16 +13,26 @@ use crate::{
 /// # Errors
 /// A setting, a store or a key cannot be used; what was opened is closed again.
 pub async fn open_log(stores: &Stores) -> Result<(EventLog, Secrets), ConfigError> {
-    let (place, keys_place) = (stores.log()?, stores.keys()?);
+    let place = stores.log()?;
     let log = place.open(LogStore::open).await?;
-    let keys = or_close(keys_place.open(KeyStore::open).await, log.close()).await?;
+    let (keys, secrets) = or_close(open_keys(stores, &log).await, log.close()).await?;
+    let log = place.answered(EventLog::start(log, keys).await)?;
+    Ok((log, secrets))
+}
+
+/// Opens the keys to what is sealed in a log.
+///
+/// # Errors
+/// A setting, the store or a key cannot be used; what was opened is closed again.
+pub async fn open_keys(stores: &Stores, log: &LogStore) -> Result<(Keys, Secrets), ConfigError> {
+    let (place, keys_place) = (stores.log()?, stores.keys()?);
+    let keys = keys_place.open(KeyStore::open).await?;
     let is_new = place.answered(log.is_empty().await);
     let secrets = is_new.map(|is_new| Secrets::new(&stores.data_dir, is_new));
     let ring = secrets.and_then(|secrets| Ok((secrets.key_encryption_keys()?, secrets)));
-    let (ring, secrets) = or_close(ring, async { tokio::join!(log.close(), keys.close()) }).await?;
+    let (ring, secrets) = or_close(ring, keys.close()).await?;
     let keys = Keys::new(keys, &ring);
     let checked = keys.check(secrets.is_new()).await.map_err(|error| keys_place.wrong(error));
-    or_close(checked, async { tokio::join!(log.close(), keys.close()) }).await?;
-    let log = place.answered(EventLog::start(log, keys).await)?;
-    Ok((log, secrets))
+    or_close(checked, keys.close()).await?;
+    Ok((keys, secrets))
 }

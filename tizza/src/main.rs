@@ -5,6 +5,7 @@ mod all_in_one;
 mod gateway;
 mod log;
 mod migrate;
+mod progress;
 mod superuser;
 
 use clap::{Parser, Subcommand};

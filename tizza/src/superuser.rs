@@ -34,7 +34,7 @@ impl Config {
         };
         let unused = Listen { http_host: "127.0.0.1".into(), http_port: None, public_url: None };
         let public_url = unused.public_url(([127, 0, 0, 1], 8080).into())?;
-        let settings = command_api::Settings { auto_approve_pizzas: true };
+        let settings = command_api::Settings { auto_approve_pizzas: true, read_only: false };
         let app = command_api::service::open(&self.stores, &public_url, settings).await?;
         let made = command_api::users::create_superuser(&app, &self.username, &password).await;
         app.close().await;

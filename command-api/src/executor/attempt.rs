@@ -1,6 +1,6 @@
 //! One try: decide, queue, and see what became of it.
 
-use event_log::{Append, AppendError, ClaimChange, CommandKey, Metadata, NewEvent, Outcome, Partition, Remembered};
+use event_log::{Append, AppendError, CommandKey, Metadata, NewEvent, Outcome, Partition, Remembered};
 use events::Vocabulary;
 use service_kit::{Problem, Slug};
 use tokio::sync::MutexGuard;
@@ -78,10 +78,6 @@ impl App {
             links.extend(after.links(&event));
             after.apply(event);
         }
-        let claim = |change: &NameChange| match change {
-            NameChange::Take(name) => ClaimChange::Take(self.claim(name)),
-            NameChange::GiveBack(name) => ClaimChange::GiveBack(self.claim(name)),
-        };
         let append = Append {
             stream_id,
             kind: A::Event::KIND,
@@ -96,7 +92,7 @@ impl App {
                 causation_id: origin.causation_id,
             },
             reads: look.reads(stream_id),
-            claims: names.iter().map(claim).collect(),
+            claims: names.iter().map(|change| self.claim_change(change)).collect(),
             links,
             key,
         };

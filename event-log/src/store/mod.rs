@@ -13,14 +13,14 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::{
-    Append, Claim, Heads, Key, Metadata, Outcome, PARTITIONS, Partition, Position, Recorded, Version,
+    Append, Claim, ClaimKey, Heads, Metadata, Outcome, PARTITIONS, Partition, Position, Recorded, Version,
     judge::{Plan, Planned},
 };
 
 pub use facts::{claims, streams};
 pub use keys::{forget_old, remembered};
 
-const COLUMNS: &str = "partition, position, event_id, stream_id, version, type, schema_version, payload, metadata, recorded_at";
+pub const COLUMNS: &str = "partition, position, event_id, stream_id, version, type, schema_version, payload, metadata, recorded_at";
 
 static LOG: Store = Store {
     schema: "tizza_log",
@@ -72,6 +72,15 @@ impl LogStore {
         Ok(heads(&self.database).await? == Heads::default())
     }
 
+    /// Whether this is the key of the names and commands that the log knows; an unused log takes it for its own. With another one every
+    /// name would be free again.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn knows(&self, key: &ClaimKey) -> Result<bool, sqlx::Error> {
+        knows(&self.database, key).await
+    }
+
     /// Closes it.
     pub async fn close(&self) {
         self.database.close().await;
@@ -96,8 +105,8 @@ async fn partitions(database: &Database) -> Result<String, sqlx::Error> {
 }
 
 /// Whether the claim key's fingerprint is that of the store, which is written when there is none yet.
-pub async fn knows(database: &Database, fingerprint: &Key) -> Result<bool, sqlx::Error> {
-    let fingerprint = facts::hex(&fingerprint.0);
+pub async fn knows(database: &Database, key: &ClaimKey) -> Result<bool, sqlx::Error> {
+    let fingerprint = facts::hex(&key.mac("fingerprint", []).0);
     let find = "select value from store_meta where key = 'claim_key'";
     let found: Option<String> = on!(&database.reader, |db| sqlx::query_scalar(find).fetch_optional(db).await)?;
     if let Some(found) = found {

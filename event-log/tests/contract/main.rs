@@ -13,6 +13,7 @@
 //! | `policies` | leases, checkpoints, parked events |
 //! | `sealing`, `erasure` | personal values |
 //! | `stores` | opening |
+//! | `verify` | finding damage |
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -35,3 +36,4 @@ mod sealing;
 mod stored;
 mod stores;
 mod strangers;
+mod verify;

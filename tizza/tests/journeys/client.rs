@@ -73,6 +73,11 @@ impl Client {
         self
     }
 
+    /// With the same session, at another Tizza of the same home.
+    pub fn moved_to(&self, url: &str) -> Self {
+        Self { http: self.http.clone(), address: Address::one(url), token: Arc::default() }
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, None).await
     }

@@ -77,6 +77,8 @@ async fn crash(home: &Home, anew: &Home, rounds: usize) {
     .await;
     drop(server);
     nobody_writes(home).await;
+    let verified = home.tizza().args(["log", "verify"]).output().unwrap();
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
     rows_are_a_fold_of_the_log(home, anew).await;
 }
 

@@ -8,6 +8,7 @@ mod client;
 mod crashes;
 mod forms;
 mod home;
+mod looking;
 mod outages;
 mod process;
 mod reading;

@@ -101,7 +101,7 @@ async fn lives(server: &Server) -> Client {
 async fn is_shredded_when_deleted(home: &Home, somebody: &Client) {
     let id = somebody.get("/api/v1/users/me").await.body["id"].as_str().unwrap().to_owned();
     let shown = || {
-        let shown = home.tizza().args(["log", "show", &id, "--json"]).output().unwrap();
+        let shown = home.tizza().args(["log", "show", &id, "--json", "--reveal"]).output().unwrap();
         assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
         String::from_utf8(shown.stdout).unwrap()
     };

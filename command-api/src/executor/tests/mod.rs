@@ -104,7 +104,7 @@ async fn process(place: &Place) -> App {
     let keys = Keys::new(KeyStore::open(&file("keys.db"), patience).await.unwrap(), &[[3; 32]]);
     let log = EventLog::start(LogStore::open(&place.log, patience).await.unwrap(), keys).await.unwrap();
     let identity = Identity::new(IdentityStore::open(&file("identity.db"), patience).await.unwrap(), &[[1; 32]], &public_url());
-    App::new(log, identity, [2; 32], public_url(), Settings { auto_approve_pizzas: false })
+    App::new(log, identity, [2; 32], public_url(), Settings { auto_approve_pizzas: false, read_only: false })
 }
 
 fn public_url() -> PublicUrl {

@@ -1,0 +1,72 @@
+//! The log, opened to be looked at.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use event_log::{Keys, LogStore, Recorded};
+use service_kit::{
+    config::{Stores, or_close},
+    log::open_keys,
+};
+
+/// Which log, and whether personal values are shown.
+#[derive(Args, Debug)]
+pub struct Look {
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+    /// Open what is sealed, with the keys at hand; that this was done is said on standard error
+    #[arg(long)]
+    reveal: bool,
+    #[command(flatten)]
+    stores: Stores,
+}
+
+/// A log that is looked at.
+pub struct Opened {
+    pub log: LogStore,
+    /// Only who reveals has them.
+    keys: Option<Keys>,
+}
+
+impl Look {
+    /// Opens the log, and the keys if they are needed.
+    pub async fn open(&self) -> anyhow::Result<Opened> {
+        let log = open(&self.stores).await?;
+        if !self.reveal {
+            return Ok(Opened { log, keys: None });
+        }
+        let (keys, _) = or_close(open_keys(&self.stores, &log).await, log.close()).await?;
+        Ok(Opened { log, keys: Some(keys) })
+    }
+}
+
+impl Opened {
+    /// The events as they are to be shown.
+    pub async fn shown(&self, events: Vec<Recorded>) -> anyhow::Result<Vec<Recorded>> {
+        let Some(keys) = &self.keys else { return Ok(events) };
+        let sealed = events.clone();
+        let events = keys.unseal(events).await?;
+        let revealed = sealed.iter().zip(&events).filter(|(sealed, shown)| sealed.payload != shown.payload).count();
+        if revealed > 0 {
+            let (user, folder) = (std::env::var("USER").unwrap_or_default(), std::env::current_dir().unwrap_or_else(|_| PathBuf::new()));
+            tracing::warn!(events = revealed, user, folder = %folder.display(), "personal values were revealed");
+        }
+        Ok(events)
+    }
+
+    /// Closes the stores.
+    pub async fn close(self) {
+        self.log.close().await;
+        if let Some(keys) = self.keys {
+            keys.close().await;
+        }
+    }
+}
+
+/// A log that is there already: looking makes none.
+pub async fn open(stores: &Stores) -> anyhow::Result<LogStore> {
+    let place = stores.log()?;
+    anyhow::ensure!(!place.is_missing(), "there is no log at {}", place.url);
+    Ok(place.open(LogStore::open).await?)
+}

@@ -1,0 +1,64 @@
+//! Whether the log is as it must be.
+
+use clap::Args;
+use command_api::audit::Audit;
+use event_log::{ClaimKey, Keys, LogStore, verify::Verified};
+use serde_json::json;
+use service_kit::{
+    config::{ConfigError, Stores, or_close},
+    log::open_keys,
+};
+
+use super::opened::open;
+use crate::progress;
+
+/// How many faults are printed.
+const PRINTED: usize = 1_000;
+
+/// Which log, and how.
+#[derive(Args, Debug)]
+pub struct Verify {
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    stores: Stores,
+}
+
+impl Verify {
+    /// Looks through all of it, as it is at one moment.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let log = open(&self.stores).await?;
+        let opened = async {
+            let (keys, secrets) = open_keys(&self.stores, &log).await?;
+            Ok::<_, ConfigError>((keys, ClaimKey::new(secrets.claim_key()?)))
+        };
+        let (keys, claim_key) = or_close(opened.await, log.close()).await?;
+        let verified = look(&log, &keys, claim_key).await;
+        log.close().await;
+        keys.close().await;
+        self.print(&verified?)
+    }
+
+    fn print(&self, verified: &Verified) -> anyhow::Result<()> {
+        let Verified { events, streams, claims, links, faults } = verified;
+        if self.json {
+            println!("{}", json!({ "events": events, "streams": streams, "claims": claims, "links": links, "faults": faults }));
+        } else {
+            for fault in faults.iter().take(PRINTED) {
+                println!("{fault}");
+            }
+            println!("{events} events, {streams} streams, {claims} names and {links} links were looked at");
+        }
+        anyhow::ensure!(faults.is_empty(), "{} things are wrong in the log", faults.len());
+        Ok(())
+    }
+}
+
+async fn look(log: &LogStore, keys: &Keys, claim_key: ClaimKey) -> anyhow::Result<Verified> {
+    anyhow::ensure!(log.knows(&claim_key).await?, "CLAIM_KEY: the log was written with another key; bring that one back");
+    let bar = progress::events(log.length().await?);
+    let verified = log.verify(keys, Audit::new(claim_key), |read| bar.inc(read)).await;
+    bar.finish_and_clear();
+    Ok(verified?)
+}
