@@ -6,6 +6,7 @@
 //! | [`reads`] | one pizza, and random pizzas, out of many |
 //! | [`start`] | how soon a new Tizza is there, and how small |
 //! | [`postgres`] | commands on Postgres |
+//! | [`verify`] | looking through a whole log, in a file and in Postgres |
 //! | [`insert`], [`bare`] | the baselines: SQLite's own commit, and a handler that does nothing but the select |
 //! | [`figure`] | what is printed |
 //! | [`load`] | wrk, the load generator |
@@ -25,6 +26,7 @@ mod postgres;
 mod program;
 mod reads;
 mod start;
+mod verify;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -102,6 +104,8 @@ pub enum What {
     PostgresLatency,
     /// Appending in the bench's own process, many commands in flight
     Append,
+    /// `tizza log verify`, on SQLite and on Postgres
+    Verify,
     /// All of them
     All,
 }
@@ -116,7 +120,9 @@ impl What {
     fn deployment(self) -> Self {
         match self {
             Self::Embedded | Self::Likes | Self::Pizza | Self::Random | Self::Memory => Self::Embedded,
-            Self::Postgres | Self::PostgresLikes | Self::PostgresTitles | Self::PostgresLatency | Self::Append => Self::Postgres,
+            Self::Postgres | Self::PostgresLikes | Self::PostgresTitles | Self::PostgresLatency | Self::Append | Self::Verify => {
+                Self::Postgres
+            }
             Self::All => Self::All,
         }
     }
@@ -151,7 +157,11 @@ impl Bench {
             let done = postgres::append::measure(self, &report).await;
             report.ended("append", done);
         }
-        if self.what != What::Append {
+        if self.what.includes(What::Verify) {
+            let done = verify::measure(self, &report).await;
+            report.ended("verify", done);
+        }
+        if !matches!(self.what, What::Append | What::Verify) {
             self.measure_programs(&mut report).await?;
         }
         report.finish()
