@@ -7,6 +7,7 @@
 //! | [`partition`] | which partition a subject's streams live in |
 //! | [`claim`], [`command_key`] | unique names, and by what a repeated command is known |
 //! | [`keys`], `seal` | the keys of persons, and sealing what is personal in a payload |
+//! | [`erasures`] | the list of the erased, outside of all backups |
 //! | `judge` | decides a batch of appends, purely |
 //! | `writer` | collects appends into batches, while one is being written |
 //! | `recent` | the newest events, in memory |
@@ -20,6 +21,7 @@
 pub mod append;
 pub mod claim;
 pub mod command_key;
+pub mod erasures;
 mod inspect;
 mod judge;
 pub mod keys;
@@ -41,6 +43,7 @@ use uuid::Uuid;
 pub use append::{Append, AppendError, ClaimChange, LinkChange, NewEvent, Outcome, Read, Remembered};
 pub use claim::{Claim, ClaimKey};
 pub use command_key::{CommandKey, Key};
+pub use erasures::{Erasures, ErasuresError};
 pub use keys::{KeyStore, Keys, KeysError};
 pub use partition::{PARTITIONS, Partition};
 pub use record::{Actor, Metadata, Recorded, StreamRow};

@@ -1,6 +1,6 @@
 //! Opening the log as a program does: its store, the keys to what is sealed in it, and the server's own keys to these.
 
-use event_log::{EventLog, KeyStore, Keys, LogStore};
+use event_log::{Erasures, EventLog, KeyStore, Keys, LogStore};
 
 use crate::{
     config::{ConfigError, Stores, or_close},
@@ -31,8 +31,16 @@ pub async fn open_keys(stores: &Stores, log: &LogStore) -> Result<(Keys, Secrets
     let secrets = is_new.map(|is_new| Secrets::new(&stores.data_dir, is_new));
     let ring = secrets.and_then(|secrets| Ok((secrets.key_encryption_keys()?, secrets)));
     let (ring, secrets) = or_close(ring, keys.close()).await?;
-    let keys = Keys::new(keys, &ring);
+    let mut keys = Keys::new(keys, &ring);
+    if let Some(path) = stores.erasures() {
+        keys = keys.with(Erasures::new(path));
+    }
     let checked = keys.check(secrets.is_new()).await.map_err(|error| keys_place.wrong(error));
     or_close(checked, keys.close()).await?;
+    let again = keys.erase_again().await.map_err(|error| ConfigError::new("ERASURES_FILE", error.to_string()));
+    let again = or_close(again, keys.close()).await?;
+    if again > 0 {
+        tracing::warn!(persons = again, "erased again: the key store did not know that they are, as after a restore");
+    }
     Ok((keys, secrets))
 }

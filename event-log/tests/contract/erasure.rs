@@ -1,7 +1,7 @@
 //! A person is erased: their key is destroyed, and what it sealed can be read by nobody any more.
 
 use database::{Either, on};
-use event_log::{AppendError, EventLog};
+use event_log::{AppendError, Erasures, EventLog};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -19,6 +19,8 @@ on_both! {
     a_key_that_is_made_while_its_person_is_erased_does_not_stay,
     a_key_that_is_wanted_while_its_person_is_erased_is_not_made,
     a_key_that_another_process_has_just_made_is_found,
+    who_was_erased_after_the_backup_is_erased_again,
+    nobody_is_erased_whom_the_list_cannot_take,
 }
 
 fn shredded() -> Value {
@@ -118,4 +120,59 @@ async fn a_key_that_another_process_has_just_made_is_found(place: Place) {
     let log = EventLog::start(place.store().await, keys).await.unwrap();
     assert!(accepted(&place.log().await.append(personal(1, 0, &payload())).await.unwrap()));
     assert_eq!(read(&log, 1).await.unwrap(), [payload()], "nothing was erased");
+}
+
+async fn log_with_list(place: &Place) -> EventLog {
+    let keys = place.keys(&[[7; 32]]).await.with(list(place));
+    EventLog::start(place.store().await, keys).await.unwrap()
+}
+
+fn list(place: &Place) -> Erasures {
+    Erasures::new(place.folder.path().join("erasures"))
+}
+
+async fn who_was_erased_after_the_backup_is_erased_again(place: Place) {
+    let log = log_with_list(&place).await;
+    let mut of_bob = personal(2, 0, &payload());
+    of_bob.metadata.subject_id = Some(Uuid::from_u128(0xb0b));
+    for wish in [personal(1, 0, &payload()), of_bob] {
+        assert!(accepted(&log.append(wish).await.unwrap()));
+    }
+    let sql = place.keys_sql().await;
+    sql.run("create table backup as select * from data_keys").await;
+    for _ in 0..2 {
+        log.shred(ADA).await.unwrap();
+    }
+    log.close().await;
+    let lines = std::fs::read_to_string(place.folder.path().join("erasures")).unwrap();
+    assert!(lines.lines().count() == 1 && lines.contains(&ADA.to_string()), "{lines}");
+
+    sql.run("delete from erased_subjects").await;
+    sql.run("delete from data_keys").await;
+    sql.run("insert into data_keys select * from backup").await;
+    let restored = place.log().await;
+    assert_eq!(read(&restored, 1).await.unwrap(), [payload()], "without the list");
+    let keys = place.keys(&[[7; 32]]).await.with(list(&place));
+    assert_eq!(keys.erase_again().await.unwrap(), 1);
+    assert_eq!(keys.erase_again().await.unwrap(), 0);
+    let log = log_with_list(&place).await;
+    assert_eq!(read(&log, 1).await.unwrap(), [shredded()]);
+    assert_eq!(read(&log, 2).await.unwrap(), [payload()], "nobody else is");
+
+    std::fs::remove_file(place.folder.path().join("erasures")).unwrap();
+    assert_eq!(keys.erase_again().await.unwrap(), 0);
+    let anew = std::fs::read_to_string(place.folder.path().join("erasures")).unwrap();
+    assert!(anew.contains(&ADA.to_string()), "who is erased already is put on a new list");
+}
+
+async fn nobody_is_erased_whom_the_list_cannot_take(place: Place) {
+    let list = Erasures::new(place.folder.path().join("gone/erasures"));
+    let keys = place.keys(&[[7; 32]]).await.with(list);
+    let log = EventLog::start(place.store().await, keys).await.unwrap();
+    assert!(accepted(&log.append(personal(1, 0, &payload())).await.unwrap()));
+    assert!(log.shred(ADA).await.is_err());
+    assert_eq!(read(&log, 1).await.unwrap(), [payload()]);
+    std::fs::create_dir(place.folder.path().join("gone")).unwrap();
+    log.shred(ADA).await.unwrap();
+    assert_eq!(read(&log, 1).await.unwrap(), [shredded()]);
 }

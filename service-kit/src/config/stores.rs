@@ -26,6 +26,10 @@ pub struct Stores {
     /// Credentials and sessions, in the same form [default: identity.db in DATA_DIR]
     #[arg(long, env, hide_env_values = true)]
     identity_url: Option<GivenUrl>,
+    /// The list of erased persons: kept outside of all backups it erases them again after a restore [default: erasures in DATA_DIR, if the keys
+    /// are in a file]
+    #[arg(long, env, value_name = "PATH")]
+    erasures_file: Option<PathBuf>,
     /// Seconds that a database which is away at the start is waited for
     #[arg(long, env, default_value_t = 30)]
     connect_timeout: u64,
@@ -78,6 +82,14 @@ impl Stores {
     /// `IDENTITY_URL` is no URL of a store.
     pub fn identity(&self) -> Result<Place, ConfigError> {
         self.place("IDENTITY_URL", self.identity_url.as_ref(), "identity.db")
+    }
+
+    /// Where the list of the erased is; none where the keys are on a server and no file was named.
+    #[must_use]
+    pub fn erasures(&self) -> Option<PathBuf> {
+        let beside =
+            || matches!(self.keys(), Ok(place) if matches!(place.url, StoreUrl::Sqlite(_))).then(|| self.data_dir.join("erasures"));
+        self.erasures_file.clone().or_else(beside)
     }
 
     fn place(&self, setting: &'static str, url: Option<&GivenUrl>, file: &str) -> Result<Place, ConfigError> {

@@ -111,6 +111,9 @@ async fn is_shredded_when_deleted(home: &Home, somebody: &Client) {
 
     somebody.post("/api/v1/users/me/deletion", json!({ "password": PASSWORD })).await.expect(StatusCode::ACCEPTED);
     eventually("the key is destroyed", async || (!has_key(home, &id).await).then_some(())).await;
+    if let StoreUrl::Sqlite(_) = home.url("KEYS_URL") {
+        assert!(std::fs::read_to_string(home.data_dir().join("erasures")).unwrap().contains(&id), "it is on the list");
+    }
     let text = shown();
     assert!(PERSONAL.iter().all(|personal| !text.contains(personal)), "{text}");
     let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -170,14 +170,15 @@ async fn a_program_asks_for_no_key_that_it_does_not_need(home: Home) {
     std::fs::rename(secrets.join("cookie_keys"), &moved).unwrap();
     std::fs::remove_file(secrets.join("claim_key")).unwrap();
     Process::spawn(role(&home, "projector")).says("projector folds");
-    assert!(home.tizza().args(["log", "show", &id]).status().unwrap().success());
+    assert!(home.tizza().args(["log", "show", &id, "--reveal"]).status().unwrap().success());
 
     std::fs::remove_file(secrets.join("key_encryption_keys")).unwrap();
     let mut queries = role(&home, "query-api");
     queries.env("COOKIE_KEYS_FILE", moved);
     Process::spawn(queries).says("query-api listens");
+    assert!(home.tizza().args(["log", "show", &id]).status().unwrap().success());
     let mut show = home.tizza();
-    show.args(["log", "show", &id]);
+    show.args(["log", "show", &id, "--reveal"]);
     assert!(refused(show).contains("KEY_ENCRYPTION_KEYS"));
     assert_eq!(std::fs::read_dir(secrets).unwrap().count(), 0, "nothing was made");
 }

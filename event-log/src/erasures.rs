@@ -1,0 +1,137 @@
+//! The list of the erased in a file that no backup of a store holds: a key store that was restored is erased again by it.
+//!
+//! A line is a time (RFC 3339) and a subject. It is written before the key is destroyed, so a line too many is possible and harmless, one too
+//! few is not.
+
+use std::{
+    collections::BTreeSet,
+    fs::OpenOptions,
+    io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
+    path::PathBuf,
+};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use uuid::Uuid;
+
+/// Where the list is.
+#[derive(Clone, Debug)]
+pub struct Erasures(PathBuf);
+
+/// Why the list cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ErasuresError {
+    /// The file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is another file.
+    #[error("{}: line {line} is no time and subject", path.display())]
+    Foreign {
+        /// Which.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+    },
+    /// The key store failed.
+    #[error("the key store's database failed")]
+    Database(#[from] sqlx::Error),
+}
+
+impl Erasures {
+    /// In this file, made when somebody is erased.
+    #[must_use]
+    pub const fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// Adds a line, durably. One that was cut off before it is ended first.
+    pub(crate) fn add(&self, subject: Uuid, at: DateTime<Utc>) -> io::Result<()> {
+        let mut file = OpenOptions::new().read(true).append(true).create(true).open(&self.0)?;
+        let mut line = format!("{} {subject}\n", at.to_rfc3339_opts(SecondsFormat::Micros, true));
+        if file.seek(SeekFrom::End(0))? > 0 {
+            let mut last = [0];
+            file.seek(SeekFrom::End(-1))?;
+            file.read_exact(&mut last)?;
+            if last != *b"\n" {
+                line.insert(0, '\n');
+            }
+        }
+        file.write_all(line.as_bytes())?;
+        file.sync_all()
+    }
+
+    /// All subjects; none where there is no file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is another one.
+    pub(crate) fn read(&self) -> Result<BTreeSet<Uuid>, ErasuresError> {
+        let text = match std::fs::read(&self.0) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            Err(source) => return Err(ErasuresError::File { path: self.0.clone(), source }),
+        };
+        let mut subjects = BTreeSet::new();
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.is_empty()) {
+            match parsed(line) {
+                Some(subject) => drop(subjects.insert(subject)),
+                None if is_cut_off(line) => {}
+                None => return Err(ErasuresError::Foreign { path: self.0.clone(), line: number + 1 }),
+            }
+        }
+        Ok(subjects)
+    }
+
+    pub(crate) fn file(&self, source: io::Error) -> ErasuresError {
+        ErasuresError::File { path: self.0.clone(), source }
+    }
+}
+
+fn parsed(line: &str) -> Option<Uuid> {
+    let (time, subject) = line.split_once(' ')?;
+    DateTime::parse_from_rfc3339(time).ok()?;
+    Uuid::try_parse(subject).ok().filter(|_| subject.len() == 36)
+}
+
+/// The start of a line: its writer was killed, and wrote it again.
+fn is_cut_off(line: &str) -> bool {
+    let whole = "2026-11-21T18:00:00.000000Z 00000000-0000-0000-0000-000000000000";
+    line.len() < whole.len() && line.bytes().all(|byte| b"0123456789abcdefTZ:.- ".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADA: Uuid = Uuid::from_u128(0xada);
+    const BOB: Uuid = Uuid::from_u128(0xb0b);
+
+    #[test]
+    fn what_was_added_is_read_also_behind_a_line_that_was_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let erasures = Erasures::new(folder.path().join("erasures"));
+        assert!(erasures.read().unwrap().is_empty());
+        erasures.add(ADA, Utc::now()).unwrap();
+        let whole = std::fs::read_to_string(&erasures.0).unwrap();
+        for length in 0..whole.len() {
+            std::fs::write(&erasures.0, &whole[..length]).unwrap();
+            assert!(erasures.read().unwrap().iter().all(|subject| *subject == ADA), "{length}");
+            erasures.add(BOB, Utc::now()).unwrap();
+            assert!(erasures.read().unwrap().contains(&BOB), "behind {length} bytes");
+        }
+    }
+
+    #[test]
+    fn another_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let erasures = Erasures::new(folder.path().join("erasures"));
+        for text in ["root:x:0:0\n", "2026-11-21T18:00:00.000000Z 00000000-0000-0000-0000-00000000000x\n", "\u{0}\u{1}"] {
+            std::fs::write(&erasures.0, format!("\n{text}")).unwrap();
+            assert!(matches!(erasures.read(), Err(ErasuresError::Foreign { line: 2, .. })), "{text:?}");
+        }
+        assert!(matches!(Erasures::new(folder.path().into()).read(), Err(ErasuresError::File { .. })));
+    }
+}
