@@ -7,7 +7,9 @@
 //! | `sqlite`, `postgres` | how each is opened |
 //! | `migrations` | from one shape of a store to the next |
 //! | `fault` | what went wrong with a statement |
+//! | `backup` | a copy of a file in use |
 
+mod backup;
 mod either;
 mod fault;
 mod migrations;
@@ -17,6 +19,7 @@ mod url;
 
 use std::time::Duration;
 
+pub use backup::{BackupError, backup};
 pub use either::{Acquired, Connection, Either, Pool, Transaction};
 pub use fault::Fault;
 pub use migrations::Step;

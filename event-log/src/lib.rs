@@ -7,6 +7,7 @@
 //! | [`partition`] | which partition a subject's streams live in |
 //! | [`claim`], [`command_key`] | unique names, and by what a repeated command is known |
 //! | [`keys`], `seal` | the keys of persons, and sealing what is personal in a payload |
+//! | [`epochs`] | what is told apart after a restore |
 //! | [`erasures`] | the list of the erased, outside of all backups |
 //! | `judge` | decides a batch of appends, purely |
 //! | `writer` | collects appends into batches, while one is being written |
@@ -21,6 +22,7 @@
 pub mod append;
 pub mod claim;
 pub mod command_key;
+pub mod epochs;
 pub mod erasures;
 mod inspect;
 mod judge;
@@ -43,15 +45,13 @@ use uuid::Uuid;
 pub use append::{Append, AppendError, ClaimChange, LinkChange, NewEvent, Outcome, Read, Remembered};
 pub use claim::{Claim, ClaimKey};
 pub use command_key::{CommandKey, Key};
+pub use epochs::Epochs;
 pub use erasures::{Erasures, ErasuresError};
 pub use keys::{KeyStore, Keys, KeysError};
 pub use partition::{PARTITIONS, Partition};
 pub use record::{Actor, Metadata, Recorded, StreamRow};
 pub use store::LogStore;
 pub use writer::Submitted;
-
-/// The log's epoch: raised when a backup is restored, so that positions of before are not mistaken for those of after.
-pub const EPOCH: u32 = 1;
 
 /// The largest payload, in bytes, sealed.
 pub const MAX_PAYLOAD: usize = 256 * 1024;
@@ -68,6 +68,7 @@ pub struct EventLog {
     database: Database,
     keys: Keys,
     writers: writer::Writers,
+    epochs: Arc<Epochs>,
     told: writer::Told,
 }
 
@@ -93,9 +94,10 @@ impl EventLog {
     pub async fn start(store: LogStore, keys: Keys) -> Result<Self, sqlx::Error> {
         let database = store.database;
         let heads = Arc::new(watch::Sender::new(store::heads(&database).await?));
+        let epochs = Arc::new(epochs::epochs(&database).await?);
         let told = writer::Told { heads, recent: Arc::default(), bell: store::postgres::listen::Bell::default() };
         let writers = writer::Writers::start(&database, &told);
-        Ok(Self { database, keys, writers, told })
+        Ok(Self { database, keys, writers, epochs, told })
     }
 
     /// See [`LogStore::knows`].
@@ -252,6 +254,12 @@ impl EventLog {
     /// The database's own.
     pub async fn shred(&self, subject: Uuid) -> Result<(), sqlx::Error> {
         self.keys.destroy(subject).await
+    }
+
+    /// The log's epochs, as they were when it was opened: nobody begins one meanwhile.
+    #[must_use]
+    pub fn epochs(&self) -> &Epochs {
+        &self.epochs
     }
 
     /// What the writers have done so far.

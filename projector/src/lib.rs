@@ -21,7 +21,7 @@ pub mod worker;
 
 use std::sync::Arc;
 
-use event_log::{EventLog, Partition};
+use event_log::{Epochs, EventLog, Partition};
 use read_store::ReadStore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -39,11 +39,16 @@ pub fn projections() -> Vec<Arc<dyn Projection>> {
     ]
 }
 
-/// Makes the tables of every projection that has none of its version yet; the answer is the generations to fold.
+/// Makes the tables of every projection that has none of its version yet, or has folded what the log, restored since, does not hold any more;
+/// the answer is the generations to fold.
 ///
 /// # Errors
 /// The database's own.
-pub async fn prepare(store: &ReadStore) -> Result<Vec<(Arc<dyn Projection>, i64)>, sqlx::Error> {
+pub async fn prepare(log: &Epochs, store: &ReadStore) -> Result<Vec<(Arc<dyn Projection>, i64)>, sqlx::Error> {
+    let ahead = store.follow_epochs(log).await?;
+    if !ahead.is_empty() {
+        tracing::warn!(epoch = log.current(), views = ?ahead, "what has folded more than the restored log holds is built anew");
+    }
     let mut prepared = vec![];
     for projection in projections() {
         let generation = store.ensure(projection.view(), &projection.tables()).await?;
@@ -57,7 +62,7 @@ pub async fn prepare(store: &ReadStore) -> Result<Vec<(Arc<dyn Projection>, i64)
 /// # Errors
 /// The tables cannot be made.
 pub async fn run(log: EventLog, store: ReadStore, shutdown: CancellationToken) -> Result<(), sqlx::Error> {
-    let prepared = prepare(&store).await?;
+    let prepared = prepare(log.epochs(), &store).await?;
     let workers = TaskTracker::new();
     for partition in Partition::all() {
         let worker = Worker::new(log.clone(), store.clone(), partition, &prepared);

@@ -7,12 +7,12 @@ use axum::{
     http::{HeaderMap, request::Parts},
 };
 use database::Pool;
-use read_store::{EPOCH, Live, PARTITIONS, ReadError, ReadStore, View};
+use read_store::{Live, PARTITIONS, ReadError, ReadStore, View};
 use service_kit::{
     Problem, Slug,
     config::PublicUrl,
     identity::{Caller, Identity},
-    token::tokens,
+    token::{CONSISTENCY_TOKEN, tokens},
 };
 use uuid::Uuid;
 
@@ -63,7 +63,12 @@ impl FromRequestParts<App> for Reader {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let Caller(session) = Caller::from_request_parts(parts, app).await?;
-        let tokens = tokens(&parts.headers, EPOCH, PARTITIONS)?;
+        let tokens = if parts.headers.contains_key(&CONSISTENCY_TOKEN) {
+            let epoch = app.store.live().await.map_err(not_there)?.epoch;
+            tokens(&parts.headers, epoch, PARTITIONS)?
+        } else {
+            vec![]
+        };
         Ok(Self {
             viewer: session.map(|session| session.subject),
             places: tokens.iter().map(|token| (token.partition, token.position)).collect(),

@@ -3,12 +3,17 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, RwLock},
+    time::{Duration, Instant},
 };
 
 use database::{Either, Transaction, on};
+use event_log::Epochs;
 use sqlx::AssertSqlSafe;
 
 use crate::{Partition, ReadError, ReadStore, View, views};
+
+/// How long which generations are live is taken for granted.
+const REMEMBERED: Duration = Duration::from_secs(1);
 
 /// The statements that make a table, with its name in braces.
 #[derive(Clone, Debug)]
@@ -22,6 +27,8 @@ pub struct Definition {
 /// Which generation of each view is read; taken once for a whole request.
 #[derive(Debug)]
 pub struct Live {
+    /// The log's epoch that their rows are of.
+    pub epoch: u32,
     generations: BTreeMap<&'static str, i64>,
     /// Statements, expanded once.
     expanded: RwLock<HashMap<&'static str, Arc<str>>>,
@@ -61,8 +68,11 @@ impl ReadStore {
     /// # Errors
     /// A view has none yet, or the database failed.
     pub async fn live(&self) -> Result<Arc<Live>, ReadError> {
-        if let Some(live) = self.live.read().expect("no panic while it is held").clone() {
-            return Ok(live);
+        let known = self.live.read().expect("no panic while it is held").clone();
+        if let Some((read_at, live)) = &known
+            && read_at.elapsed() < REMEMBERED
+        {
+            return Ok(live.clone());
         }
         let mut generations = BTreeMap::new();
         for view in views::ALL {
@@ -71,9 +81,48 @@ impl ReadStore {
                 on!(&self.database.reader, |db| { sqlx::query_scalar(sql).bind(view.name).bind(view.version).fetch_optional(db).await? });
             generations.insert(view.name, found.ok_or(ReadError::NotBuilt(view.name))?);
         }
-        let live = Arc::new(Live { generations, expanded: RwLock::default() });
-        *self.live.write().expect("no panic while it is held") = Some(live.clone());
+        let epoch = self.epoch().await?;
+        let same = known.map(|(_, live)| live).filter(|live| live.epoch == epoch && live.generations == generations);
+        let live = same.unwrap_or_else(|| Arc::new(Live { epoch, generations, expanded: RwLock::default() }));
+        *self.live.write().expect("no panic while it is held") = Some((Instant::now(), live.clone()));
         Ok(live)
+    }
+
+    /// The log's epoch that the checkpoints are of.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn epoch(&self) -> Result<u32, sqlx::Error> {
+        let sql = "select epoch from log_epoch";
+        let epoch: i64 = on!(&self.database.reader, |db| sqlx::query_scalar(sql).fetch_one(db).await)?;
+        u32::try_from(epoch).map_err(|e| sqlx::Error::Decode(e.into()))
+    }
+
+    /// If the log has begun an epoch since: generations that have folded more than the log still holds are no longer live, and are made anew by
+    /// [`ReadStore::ensure`]. The answer is whose they were.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn follow_epochs(&self, log: &Epochs) -> Result<Vec<String>, sqlx::Error> {
+        let Some(kept) = log.kept_since(self.epoch().await?) else { return Ok(vec![]) };
+        let mut tx = self.database.begin().await?;
+        if let Either::Postgres(tx) = &mut tx {
+            sqlx::raw_sql("set local synchronous_commit = on").execute(&mut **tx).await?;
+        }
+        let mut ahead = vec![];
+        for partition in Partition::all() {
+            let sql = "delete from live_generations where exists (
+                           select 1 from checkpoints c where c.projection = live_generations.projection
+                             and c.generation = live_generations.generation and c.partition = $1 and c.position > $2)
+                       returning projection";
+            let kept = kept[partition.index()];
+            let found: Vec<String> = on!(&mut tx, |db| sqlx::query_scalar(sql).bind(partition).bind(kept).fetch_all(&mut **db).await)?;
+            ahead.extend(found);
+        }
+        let begun = "update log_epoch set epoch = $1";
+        on!(&mut tx, |db| sqlx::query(begun).bind(i64::from(log.current())).execute(&mut **db).await.map(drop))?;
+        tx.commit().await?;
+        Ok(ahead)
     }
 
     /// The live generation of a view, made from `tables` where there is none of its version. A number is never used again.

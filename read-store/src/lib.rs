@@ -15,14 +15,14 @@ pub mod views;
 
 use std::{
     sync::{Arc, RwLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use database::{Database, Durability, OpenError, Step, Store, StoreUrl};
 use tokio::sync::{Notify, watch};
 
 pub use checkpoints::{Positions, Progress};
-pub use event_log::{EPOCH, PARTITIONS, Partition};
+pub use event_log::{PARTITIONS, Partition};
 pub use generations::{Definition, Live};
 pub use views::View;
 
@@ -30,12 +30,22 @@ static STORE: Store = Store {
     schema: "tizza_read",
     // The log has everything: a power cut may take the last folds, they are done again.
     durability: Durability::Rebuildable,
-    steps: &[Step {
-        name: "read store",
-        sqlite: include_str!("../migrations/sqlite/1_read_store.sql"),
-        postgres: include_str!("../migrations/postgres/1_read_store.sql"),
-    }],
+    steps: &[
+        Step {
+            name: "read store",
+            sqlite: include_str!("../migrations/sqlite/1_read_store.sql"),
+            postgres: include_str!("../migrations/postgres/1_read_store.sql"),
+        },
+        Step {
+            name: "epoch",
+            sqlite: include_str!("../migrations/sqlite/2_epoch.sql"),
+            postgres: include_str!("../migrations/postgres/2_epoch.sql"),
+        },
+    ],
 };
+
+/// The live generations, and when it was seen that they are.
+type Seen = (Instant, Arc<Live>);
 
 /// The read store; clones share it.
 #[derive(Clone, Debug)]
@@ -45,7 +55,7 @@ pub struct ReadStore {
     progress: Arc<watch::Sender<Progress>>,
     /// Told when somebody begins to wait.
     waiting: Arc<Notify>,
-    live: Arc<RwLock<Option<Arc<Live>>>>,
+    live: Arc<RwLock<Option<Seen>>>,
 }
 
 /// Why the read store has no answer.

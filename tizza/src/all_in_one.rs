@@ -58,7 +58,7 @@ async fn open(stores: &Stores, public_url: &PublicUrl, settings: command_api::Se
     let place = stores.read()?;
     let commands = command_api::service::open(stores, public_url, settings).await?;
     let store = or_close(place.open(ReadStore::open).await, commands.close()).await?;
-    let prepared = place.answered(projector::prepare(&store).await);
+    let prepared = place.answered(projector::prepare(commands.log.epochs(), &store).await);
     or_close(prepared, async { tokio::join!(commands.close(), store.close()) }).await?;
     Ok((commands, store))
 }

@@ -2,6 +2,7 @@
 
 mod admin;
 mod all_in_one;
+mod backup;
 mod gateway;
 mod log;
 mod migrate;
@@ -32,6 +33,8 @@ enum Role {
     QueryApi(query_api::service::Config),
     /// Bring all stores up to this version; services do it, too, when they start
     Migrate(migrate::Config),
+    /// Copy log, keys and identity store, while they are in use, into a folder (SQLite; for Postgres see docs/backup.md)
+    Backup(backup::Config),
     /// Make the first superuser, once per environment
     #[command(name = "createsuperuser")]
     CreateSuperuser(superuser::Config),
@@ -50,6 +53,7 @@ async fn main() -> std::process::ExitCode {
         Some(Role::QueryApi(config)) => config.serve().await,
         Some(Role::Migrate(config)) => config.run().await.map_err(Into::into),
         Some(Role::CreateSuperuser(config)) => config.run().await,
+        Some(Role::Backup(config)) => config.run().await,
         Some(Role::Log(command)) => command.run().await,
     })
 }

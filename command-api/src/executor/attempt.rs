@@ -6,7 +6,7 @@ use service_kit::{Problem, Slug};
 use tokio::sync::MutexGuard;
 use uuid::Uuid;
 
-use super::{Decider, Done, Intent, Known, Look, in_flight::Flight, token};
+use super::{Decider, Done, Intent, Known, Look, in_flight::Flight};
 use crate::{App, names::NameChange, origin::Origin};
 
 /// What is to be done about a command.
@@ -115,7 +115,7 @@ impl App {
                     self.cache.put(stream_id, leads_to());
                     Flight::succeeded(flight);
                 }
-                Attempt::Done(Done { stream_id, before, after, version, token: token(partition, position) })
+                Attempt::Done(Done { stream_id, before, after, version, token: self.token(partition, position) })
             }
             Outcome::Replayed(remembered) => Attempt::Repeated(remembered),
             Outcome::KeyReused => return Err(key_reused()),

@@ -16,7 +16,7 @@ mod tests;
 
 use std::time::Duration;
 
-use event_log::{CommandKey, EPOCH, Outcome, Partition, Position, Remembered, Version};
+use event_log::{CommandKey, Outcome, Partition, Position, Remembered, Version};
 use service_kit::{Problem, Slug, token::ConsistencyToken};
 use uuid::Uuid;
 
@@ -110,7 +110,7 @@ impl App {
     /// The token of a command that had nothing to do is the partition's head: what made it so is not behind that.
     async fn nothing_done<A: Decider>(&self, stream_id: Uuid, known: Known<A>) -> Result<Done<A>, Problem> {
         let position = self.log.head(known.partition).await?;
-        let token = token(known.partition, position);
+        let token = self.token(known.partition, position);
         Ok(Done { stream_id, before: known.state.clone(), after: known.state, version: known.version, token })
     }
 
@@ -133,13 +133,19 @@ impl App {
         let stored = self.log.stream(stream_id, 0).await?;
         let until = |version: Version| look::load::<A>(&stored[..stored.len().min(version as usize)]);
         let state = |known: Option<Known<A>>| known.map_or_else(A::default, |known| known.state);
-        Ok(Done { stream_id, before: state(until(expected)?), after: state(until(version)?), version, token: token(partition, position) })
+        Ok(Done {
+            stream_id,
+            before: state(until(expected)?),
+            after: state(until(version)?),
+            version,
+            token: self.token(partition, position),
+        })
     }
-}
 
-/// A place in the log, as clients are told it.
-pub(crate) fn token(partition: Partition, position: Position) -> ConsistencyToken {
-    ConsistencyToken { epoch: EPOCH, partition: partition.number(), position }
+    /// A place in the log, as clients are told it.
+    pub(crate) fn token(&self, partition: Partition, position: Position) -> ConsistencyToken {
+        ConsistencyToken { epoch: self.log.epochs().current(), partition: partition.number(), position }
+    }
 }
 
 fn jitter(attempt: u32) -> Duration {

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::{Account, User, accounts::UserSelf, parse::LogIn};
 use crate::{
     App,
-    executor::{Known, Look, token},
+    executor::{Known, Look},
     names::{Name, NameKind},
 };
 
@@ -42,7 +42,7 @@ async fn as_of_now(app: &App, user_id: Uuid) -> Result<HeaderValue, Problem> {
     partitions.dedup();
     let mut tokens = vec![];
     for partition in partitions {
-        tokens.push(token(partition, app.log.head(partition).await?).to_string());
+        tokens.push(app.token(partition, app.log.head(partition).await?).to_string());
     }
     HeaderValue::try_from(tokens.join(", ")).map_err(Problem::internal)
 }

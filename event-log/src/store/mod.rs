@@ -36,9 +36,13 @@ static LOG: Store = Store {
             sqlite: include_str!("../../migrations/sqlite/2_command_keys.sql"),
             postgres: include_str!("../../migrations/postgres/2_command_keys.sql"),
         },
-        // Its functions were replaced by the next step's.
-        Step { name: "append", sqlite: "", postgres: "" },
+        Step { name: "append", sqlite: "", postgres: include_str!("../../migrations/postgres/3_append.sql") },
         Step { name: "append in one function", sqlite: "", postgres: include_str!("../../migrations/postgres/4_append.sql") },
+        Step {
+            name: "epochs",
+            sqlite: include_str!("../../migrations/sqlite/5_epochs.sql"),
+            postgres: include_str!("../../migrations/postgres/5_epochs.sql"),
+        },
     ],
 };
 

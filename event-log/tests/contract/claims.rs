@@ -1,10 +1,13 @@
 //! Unique names.
 
-use database::on;
+use database::{Transaction, on};
 use event_log::{Append, Claim, ClaimChange, ClaimKey, Outcome};
 use uuid::Uuid;
 
-use crate::place::{Place, accepted, append, on_both, outcomes, stream_in, until};
+use crate::{
+    place::{Place, accepted, append, on_both, outcomes, stream_in, until},
+    stored::Sql,
+};
 
 on_both! {
     a_name_that_many_race_for_has_one_holder,
@@ -73,9 +76,7 @@ async fn a_name_that_somebody_takes_while_a_command_waits_is_theirs(place: Place
     let [ada, bob, eve] = names();
     let decided = Append { claims: vec![ClaimChange::Take(bob), ClaimChange::GiveBack(eve)], ..append(2, 0) };
     for (name, wish) in [(ada, taking(1, 0, &[ada])), (bob, decided)] {
-        let mut tx = sql.begin().await;
-        let take = "insert into claims (claim, stream_id) values ($1, $2)";
-        on!(&mut tx, |db| sqlx::query(take).bind(&name.0[..]).bind(Uuid::nil()).execute(&mut **db).await.map(drop)).unwrap();
+        let tx = takes(&sql, name).await;
         let waiting = tokio::spawn({
             let log = log.clone();
             async move { log.append(wish).await }
@@ -88,6 +89,49 @@ async fn a_name_that_somebody_takes_while_a_command_waits_is_theirs(place: Place
     }
     let stored = place.stored().await;
     assert_eq!((stored.events.len(), stored.claims.into_values().collect::<Vec<_>>()), (0, vec![Uuid::nil(); 2]));
+}
+
+/// The second time, too, somebody else takes the name between the look at it and the insert.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_race_that_is_lost_twice_in_a_row_is_run_a_third_time() {
+    let Some(place) = Place::postgres() else { return };
+    let (log, sql) = (place.log().await, place.sql().await);
+    let ([ada, ..], wish) = (names(), taking(1, 0, &[names()[0]]));
+    let partition = wish.partition;
+    let mut other = takes(&sql, ada).await;
+    let waiting = tokio::spawn(async move { log.append(wish).await });
+    is_blocked_by(&sql, &mut other).await;
+    // Whoever waits for the head has it before the second try.
+    let holding = tokio::spawn({
+        let sql = Sql(sql.0.clone());
+        async move { sql.hold(partition).await }
+    });
+    let locked = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    until("somebody waits for the head", async || sql.count(locked).await == 2).await;
+    other.commit().await.unwrap();
+    let held = holding.await.unwrap();
+    sql.run("delete from claims").await;
+    let mut another = takes(&sql, ada).await;
+    held.commit().await.unwrap();
+    is_blocked_by(&sql, &mut another).await;
+    another.commit().await.unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap(), Outcome::ClaimTaken(ada));
+    assert!(place.stored().await.events.is_empty());
+}
+
+/// A transaction in which somebody has taken a name.
+async fn takes(sql: &Sql, name: Claim) -> Transaction {
+    let mut tx = sql.begin().await;
+    let take = "insert into claims (claim, stream_id) values ($1, $2)";
+    on!(&mut tx, |db| sqlx::query(take).bind(&name.0[..]).bind(Uuid::nil()).execute(&mut **db).await.map(drop)).unwrap();
+    tx
+}
+
+/// Waits until the log waits for a transaction.
+async fn is_blocked_by(sql: &Sql, tx: &mut Transaction) {
+    let pid: i32 = on!(tx, |db| sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut **db).await).unwrap();
+    let blocked = format!("select count(*) from pg_stat_activity where application_name = 'tizza' and {pid} = any (pg_blocking_pids(pid))");
+    until("the log waits for it", async || sql.count(&blocked).await > 0).await;
 }
 
 /// Each of some streams takes a name when it can and gives it back then, in two processes and all partitions.

@@ -13,6 +13,7 @@ on_both! {
     every_damage_is_found_and_named,
     names_that_moved_between_partitions_are_where_they_are_now,
     a_personal_value_that_was_changed_is_found,
+    the_names_of_the_erased_are_taken_on_trust,
 }
 
 /// `take` and `give` in a payload name a claim's first byte, `link` and `unlink` a link's key.
@@ -162,4 +163,16 @@ async fn a_personal_value_that_was_changed_is_found(place: Place) {
     place.sql().await.run("update events set payload = (select payload from events where version = 1) where version = 2").await;
     let faults = verified(&place).await.faults;
     assert!(matches!(&*faults, [fault] if fault.contains("a personal value at /name was changed")), "{faults:?}");
+}
+
+async fn the_names_of_the_erased_are_taken_on_trust(place: Place) {
+    let log = place.log().await;
+    say(&log, 1, 0, r#"{"take":1,"name":{"$pii":"Ada"}}"#).await;
+    say(&log, 2, 0, r#"{"take":2}"#).await;
+    log.shred(Uuid::from_u128(1)).await.unwrap();
+    log.close().await;
+    place.sql().await.run("update events set payload = replace(payload, '\"take\":1', '\"taken\":1')").await;
+    assert_eq!(verified(&place).await.faults, Vec::<String>::new());
+    place.sql().await.run("update events set payload = replace(payload, '\"take\":2', '\"taken\":2')").await;
+    assert_eq!(verified(&place).await.faults.len(), 1, "of nobody else");
 }

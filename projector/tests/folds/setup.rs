@@ -50,7 +50,7 @@ impl Place {
 
     pub async fn read_store(&self) -> (ReadStore, Generations) {
         let store = ReadStore::open(&self.read, PATIENCE).await.unwrap();
-        let generations = projector::prepare(&store).await.unwrap();
+        let generations = projector::prepare(&event_log::Epochs::default(), &store).await.unwrap();
         (store, generations)
     }
 }

@@ -69,7 +69,7 @@ impl Tizza {
 
 async fn folded(url: &StoreUrl) -> ReadStore {
     let store = ReadStore::open(url, PATIENCE).await.unwrap();
-    let generations = projector::prepare(&store).await.unwrap();
+    let generations = projector::prepare(&event_log::Epochs::default(), &store).await.unwrap();
     for events in history().into_values() {
         let mut tx = store.database.begin().await.unwrap();
         for (projection, generation) in &generations {

@@ -1,7 +1,7 @@
 //! An event, as it is shown everywhere.
 
 use chrono::SecondsFormat;
-use event_log::{Actor, EPOCH, Metadata, Recorded};
+use event_log::{Actor, Epochs, Metadata, Recorded};
 use serde_json::{Value, json, value::RawValue};
 
 /// A line for people.
@@ -12,7 +12,7 @@ pub fn as_text(event: &Recorded) -> String {
 }
 
 /// The envelope.
-pub fn as_json(event: &Recorded) -> anyhow::Result<Value> {
+pub fn as_json(event: &Recorded, epochs: &Epochs) -> anyhow::Result<Value> {
     let Metadata { actor, subject_id, correlation_id, causation_id } = &event.metadata;
     Ok(json!({
         "event_id": event.event_id,
@@ -22,7 +22,7 @@ pub fn as_json(event: &Recorded) -> anyhow::Result<Value> {
         "version": event.version,
         "partition": event.partition.number(),
         "position": event.position.to_string(),
-        "epoch": EPOCH,
+        "epoch": epochs.of(event.partition, event.position),
         "recorded_at": event.recorded_at.to_rfc3339_opts(SecondsFormat::Micros, true),
         "actor": actor,
         "subject_id": subject_id,

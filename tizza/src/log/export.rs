@@ -59,6 +59,7 @@ impl Export {
 }
 
 async fn lines(log: &LogStore, heads: &Heads, last: Option<Last>, out: &mut impl Write) -> anyhow::Result<()> {
+    let epochs = log.epochs().await?;
     let bar = progress::events(heads.iter().sum::<Position>().unsigned_abs());
     for partition in Partition::all() {
         let head = heads[partition.index()];
@@ -73,7 +74,7 @@ async fn lines(log: &LogStore, heads: &Heads, last: Option<Last>, out: &mut impl
             let page = log.read(partition, position, limit).await?;
             position = page.last().context("the log ends before its head: see `tizza log verify`")?.position;
             for event in &page {
-                match writeln!(out, "{}", as_json(event)?) {
+                match writeln!(out, "{}", as_json(event, &epochs)?) {
                     // Who reads it has seen enough.
                     Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
                     written => written?,

@@ -1,4 +1,4 @@
-//! Looking into the log. Nothing is written to it, and what is sealed stays sealed unless somebody asks for it.
+//! Looking into the log. Nothing is written to it but an epoch, and what is sealed stays sealed unless somebody asks for it.
 //!
 //! | module | what lives there |
 //! | --- | --- |
@@ -7,9 +7,11 @@
 //! | `show`, `tail`, `trace` | a stream, what is new, all that followed from a request |
 //! | `verify` | whether the log is as it must be |
 //! | `export` | all of it, as lines |
+//! | `new_epoch` | after a restore |
 
 mod envelope;
 mod export;
+mod new_epoch;
 mod opened;
 mod show;
 mod tail;
@@ -31,6 +33,8 @@ pub enum Command {
     Verify(verify::Verify),
     /// Write all events as lines of JSON, sealed, by partition and position
     Export(export::Export),
+    /// Begin an epoch, once after each restore and while nothing else runs: tokens of before are refused, views that are ahead are built anew
+    NewEpoch(new_epoch::NewEpoch),
 }
 
 impl Command {
@@ -43,6 +47,7 @@ impl Command {
             Self::Trace(trace) => trace.run().await,
             Self::Verify(verify) => verify.run().await,
             Self::Export(export) => export.run().await,
+            Self::NewEpoch(new_epoch) => new_epoch.run().await,
         }
     }
 }

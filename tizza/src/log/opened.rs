@@ -3,7 +3,7 @@
 use std::env;
 
 use clap::Args;
-use event_log::{Keys, LogStore, Recorded};
+use event_log::{Epochs, Keys, LogStore, Recorded};
 use service_kit::{
     config::{Stores, or_close},
     log::open_keys,
@@ -25,6 +25,7 @@ pub struct Look {
 /// A log that is looked at.
 pub struct Opened {
     pub log: LogStore,
+    pub epochs: Epochs,
     /// Only who reveals has them.
     keys: Option<Keys>,
 }
@@ -33,11 +34,12 @@ impl Look {
     /// Opens the log, and the keys if they are needed.
     pub async fn open(&self) -> anyhow::Result<Opened> {
         let log = open(&self.stores).await?;
+        let epochs = or_close(log.epochs().await, log.close()).await?;
         if !self.reveal {
-            return Ok(Opened { log, keys: None });
+            return Ok(Opened { log, epochs, keys: None });
         }
         let (keys, _) = or_close(open_keys(&self.stores, &log).await, log.close()).await?;
-        Ok(Opened { log, keys: Some(keys) })
+        Ok(Opened { log, epochs, keys: Some(keys) })
     }
 }
 

@@ -30,7 +30,7 @@ impl Show {
         let events = opened.shown(opened.log.stream(self.stream).await?).await?;
         anyhow::ensure!(!events.is_empty(), "the log has no stream {}", self.stream);
         for event in &events {
-            if self.look.json { println!("{}", as_json(event)?) } else { println!("{}", as_text(event)) }
+            if self.look.json { println!("{}", as_json(event, &opened.epochs)?) } else { println!("{}", as_text(event)) }
         }
         Ok(())
     }

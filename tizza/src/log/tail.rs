@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, io::Write, time::Duration};
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::Args;
-use event_log::{Heads, PARTITIONS, Partition, Recorded};
+use event_log::{Epochs, Heads, PARTITIONS, Partition, Recorded};
 use service_kit::shutdown::on_signals;
 
 use super::{
@@ -78,7 +78,7 @@ impl Tail {
                 tokio::time::sleep(POLL).await;
                 continue;
             }
-            self.write(opened.shown(events).await?)?;
+            self.write(opened.shown(events).await?, &opened.epochs)?;
         }
     }
 
@@ -102,10 +102,14 @@ impl Tail {
         Ok(found)
     }
 
-    fn write(&self, events: Vec<Recorded>) -> anyhow::Result<()> {
+    fn write(&self, events: Vec<Recorded>, epochs: &Epochs) -> anyhow::Result<()> {
         let mut out = std::io::stdout().lock();
         for event in &events {
-            if self.look.json { writeln!(out, "{}", as_json(event)?)? } else { writeln!(out, "{}  {}", event.stream_id, as_text(event))? }
+            if self.look.json {
+                writeln!(out, "{}", as_json(event, epochs)?)?
+            } else {
+                writeln!(out, "{}  {}", event.stream_id, as_text(event))?
+            }
         }
         Ok(out.flush()?)
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
-use event_log::{Actor, Recorded};
+use event_log::{Actor, Epochs, Recorded};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -36,7 +36,7 @@ impl Trace {
         anyhow::ensure!(!events.is_empty(), "the log has no event with the correlation id {id}");
         let commands = tree(&events);
         if self.look.json {
-            let commands = commands.iter().map(Command::as_json).collect::<Result<Vec<_>, _>>()?;
+            let commands = commands.iter().map(|command| command.as_json(&opened.epochs)).collect::<Result<Vec<_>, _>>()?;
             println!("{}", json!({ "correlation_id": id, "commands": commands }));
         } else {
             println!("{id}");
@@ -84,10 +84,10 @@ fn caused_by<'a>(cause: Option<Uuid>, left: &mut Vec<(&'a Recorded, Option<Uuid>
 }
 
 impl Command<'_> {
-    fn as_json(&self) -> anyhow::Result<Value> {
+    fn as_json(&self, epochs: &Epochs) -> anyhow::Result<Value> {
         let event = |(event, followed): &(&Recorded, Vec<Command<'_>>)| {
-            let mut shown = as_json(event)?;
-            shown["commands"] = followed.iter().map(Command::as_json).collect::<Result<Vec<_>, _>>()?.into();
+            let mut shown = as_json(event, epochs)?;
+            shown["commands"] = followed.iter().map(|command| command.as_json(epochs)).collect::<Result<Vec<_>, _>>()?.into();
             anyhow::Ok(shown)
         };
         let events = self.events.iter().map(event).collect::<Result<Vec<_>, _>>()?;

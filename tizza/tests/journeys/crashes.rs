@@ -157,7 +157,7 @@ async fn the_log_is_whole(home: &Home, answered: &Answered) {
 /// Folds the whole log into an empty read store and compares every table.
 async fn rows_are_a_fold_of_the_log(home: &Home, anew: &Home) {
     let (log, live, anew) = (home.log().await, home.read_store().await, anew.read_store().await);
-    let prepared = projector::prepare(&anew).await.unwrap();
+    let prepared = projector::prepare(&event_log::Epochs::default(), &anew).await.unwrap();
     for partition in Partition::all() {
         let mut worker = projector::Worker::new(log.clone(), anew.clone(), partition, &prepared);
         while worker.step().await == projector::Step::Folded {}

@@ -14,6 +14,7 @@ mod process;
 mod reading;
 mod rejections;
 mod repeats;
+mod restoring;
 mod roles;
 mod sealing;
 mod server;
