@@ -1,17 +1,21 @@
-//! The list of the erased in a file that no backup of a store holds: a key store that was restored is erased again by it.
+//! Erasing a person by destroying their key; and the list of the erased in a file that no backup of a store holds: a key store that was restored
+//! is erased again by it.
 //!
-//! A line is a time (RFC 3339) and a subject. It is written before the key is destroyed, so a line too many is possible and harmless, one too
+//! A line of the list is a time (RFC 3339) and a subject. It is written before the key is destroyed, so a line too many is possible and harmless, one too
 //! few is not.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs::OpenOptions,
     io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
     path::PathBuf,
 };
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use database::{Either, Pool, on};
 use uuid::Uuid;
+
+use crate::Keys;
 
 /// Where the list is.
 #[derive(Clone, Debug)]
@@ -49,7 +53,7 @@ impl Erasures {
     }
 
     /// Adds a line, durably. One that was cut off before it is ended first.
-    pub(crate) fn add(&self, subject: Uuid, at: DateTime<Utc>) -> io::Result<()> {
+    fn add(&self, subject: Uuid, at: DateTime<Utc>) -> io::Result<()> {
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(&self.0)?;
         let mut line = format!("{} {subject}\n", at.to_rfc3339_opts(SecondsFormat::Micros, true));
         if file.seek(SeekFrom::End(0))? > 0 {
@@ -68,7 +72,7 @@ impl Erasures {
     ///
     /// # Errors
     /// The file cannot be read, or is another one.
-    pub(crate) fn read(&self) -> Result<BTreeSet<Uuid>, ErasuresError> {
+    fn read(&self) -> Result<BTreeSet<Uuid>, ErasuresError> {
         let text = match std::fs::read(&self.0) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
@@ -85,8 +89,76 @@ impl Erasures {
         Ok(subjects)
     }
 
-    pub(crate) fn file(&self, source: io::Error) -> ErasuresError {
+    fn file(&self, source: io::Error) -> ErasuresError {
         ErasuresError::File { path: self.0.clone(), source }
+    }
+}
+
+impl Keys {
+    /// Destroys the key of a subject, for ever. Again is harmless.
+    ///
+    /// # Errors
+    /// The database's own, or the list of the erased cannot be written: then nothing was done.
+    pub async fn destroy(&self, subject: Uuid) -> Result<(), sqlx::Error> {
+        if let Some(erasures) = self.erasures.clone()
+            && !self.is_erased(subject).await?
+        {
+            let added = tokio::task::spawn_blocking(move || erasures.add(subject, Utc::now()));
+            added.await.map_err(io::Error::other).flatten()?;
+        }
+        self.forget(subject).await
+    }
+
+    async fn is_erased(&self, subject: Uuid) -> Result<bool, sqlx::Error> {
+        let sql = "select exists (select 1 from erased_subjects where subject = $1)";
+        on!(&self.database.reader, |db| sqlx::query_scalar(sql).bind(subject).fetch_one(db).await)
+    }
+
+    async fn forget(&self, subject: Uuid) -> Result<(), sqlx::Error> {
+        let mut tx = self.database.begin().await?;
+        if let Either::Postgres(db) = &mut tx {
+            // Whoever is making the subject's first key is waited for, whoever comes later sees that it must not be made.
+            sqlx::query("lock table data_keys in share row exclusive mode").execute(&mut **db).await?;
+        }
+        let erased = "insert into erased_subjects (subject, erased_at) values ($1, $2) on conflict do nothing";
+        on!(&mut tx, |db| sqlx::query(erased).bind(subject).bind(Utc::now()).execute(&mut **db).await.map(drop))?;
+        let delete = "delete from data_keys where subject = $1";
+        let deleted = on!(&mut tx, |db| sqlx::query(delete).bind(subject).execute(&mut **db).await.map(|done| done.rows_affected()))?;
+        tx.commit().await?;
+        self.known.invalidate(&subject);
+        if deleted > 0 {
+            self.leave_nothing().await?;
+        }
+        Ok(())
+    }
+
+    /// What was deleted is not left in the file: neither in the write-ahead log nor in pages that are no longer used.
+    async fn leave_nothing(&self) -> Result<(), sqlx::Error> {
+        match &self.database.writer {
+            Pool::Sqlite(db) => sqlx::query("pragma wal_checkpoint(truncate)").execute(db).await.map(drop),
+            Pool::Postgres(db) => sqlx::query("vacuum data_keys").execute(db).await.map(drop),
+        }
+    }
+
+    /// Erases again who is on the file's list and not in the store, because that was restored from a backup; and the other way round puts on
+    /// the list who is in the store. The answer is how many were erased again.
+    ///
+    /// # Errors
+    /// The file's, or the database's own.
+    pub async fn erase_again(&self) -> Result<usize, ErasuresError> {
+        let Some(erasures) = &self.erasures else { return Ok(0) };
+        let listed = erasures.read()?;
+        let sql = "select subject, erased_at from erased_subjects";
+        let stored: BTreeMap<Uuid, DateTime<Utc>> =
+            on!(&self.database.reader, |db| sqlx::query_as(sql).fetch_all(db).await)?.into_iter().collect();
+        for (subject, at) in stored.iter().filter(|(subject, _)| !listed.contains(subject)) {
+            erasures.add(*subject, *at).map_err(|e| erasures.file(e))?;
+        }
+        let again: Vec<_> = listed.into_iter().filter(|subject| !stored.contains_key(subject)).collect();
+        for subject in &again {
+            self.forget(*subject).await?;
+        }
+        Ok(again.len())
     }
 }
 

@@ -1,18 +1,18 @@
 //! The keys of persons: one for each subject, in a store of its own, each sealed with a key-encryption key. Who destroys a subject's key
 //! makes all that is sealed with it unreadable: in the log, in its copies and in every backup of them.
 
-use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use aes_gcm::{
     Aes256Gcm, Key,
     aead::{Aead, Generate, KeyInit, Nonce, Payload},
 };
-use chrono::{DateTime, Utc};
-use database::{Database, Durability, Either, OpenError, Pool, Step, Store, StoreUrl, on};
+use chrono::Utc;
+use database::{Database, Durability, OpenError, Step, Store, StoreUrl, on};
 use moka::sync::Cache;
 use uuid::Uuid;
 
-use crate::erasures::{Erasures, ErasuresError};
+use crate::erasures::Erasures;
 
 /// How long a key is remembered after it was read: so long may another process go on reading what was erased.
 const REMEMBERED: Duration = Duration::from_secs(3);
@@ -53,11 +53,11 @@ impl KeyStore {
 /// The keys of persons; clones share one memory of them.
 #[derive(Clone)]
 pub struct Keys {
-    database: Database,
+    pub(crate) database: Database,
     /// The first seals, all open.
     ring: Arc<[Aes256Gcm]>,
-    known: Cache<Uuid, DataKey>,
-    erasures: Option<Erasures>,
+    pub(crate) known: Cache<Uuid, DataKey>,
+    pub(crate) erasures: Option<Erasures>,
 }
 
 /// Why the key store does not fit the log or the key-encryption keys.
@@ -101,27 +101,6 @@ impl Keys {
     #[must_use]
     pub fn with(self, erasures: Erasures) -> Self {
         Self { erasures: Some(erasures), ..self }
-    }
-
-    /// Erases again who is on the file's list and not in the store, because that was restored from a backup; and the other way round puts on
-    /// the list who is in the store. The answer is how many were erased again.
-    ///
-    /// # Errors
-    /// The file's, or the database's own.
-    pub async fn erase_again(&self) -> Result<usize, ErasuresError> {
-        let Some(erasures) = &self.erasures else { return Ok(0) };
-        let listed = erasures.read()?;
-        let sql = "select subject, erased_at from erased_subjects";
-        let stored: BTreeMap<Uuid, DateTime<Utc>> =
-            on!(&self.database.reader, |db| sqlx::query_as(sql).fetch_all(db).await)?.into_iter().collect();
-        for (subject, at) in stored.iter().filter(|(subject, _)| !listed.contains(subject)) {
-            erasures.add(*subject, *at).map_err(|e| erasures.file(e))?;
-        }
-        let again: Vec<_> = listed.into_iter().filter(|subject| !stored.contains_key(subject)).collect();
-        for subject in &again {
-            self.forget(*subject).await?;
-        }
-        Ok(again.len())
     }
 
     /// Finds out before anything is read whether these are the keys to what the log holds: a lost store, or a wrong ring, must not look as if
@@ -173,51 +152,6 @@ impl Keys {
                    where not exists (select 1 from erased_subjects where subject = $1) on conflict do nothing";
         on!(&self.database.writer, |db| sqlx::query(sql).bind(subject).bind(sealed).bind(Utc::now()).execute(db).await.map(drop))?;
         self.find(subject).await
-    }
-
-    /// Destroys the key of a subject, for ever. Again is harmless.
-    ///
-    /// # Errors
-    /// The database's own, or the list of the erased cannot be written: then nothing was done.
-    pub async fn destroy(&self, subject: Uuid) -> Result<(), sqlx::Error> {
-        if let Some(erasures) = self.erasures.clone()
-            && !self.is_erased(subject).await?
-        {
-            let added = tokio::task::spawn_blocking(move || erasures.add(subject, Utc::now()));
-            added.await.map_err(io::Error::other).flatten()?;
-        }
-        self.forget(subject).await
-    }
-
-    async fn is_erased(&self, subject: Uuid) -> Result<bool, sqlx::Error> {
-        let sql = "select exists (select 1 from erased_subjects where subject = $1)";
-        on!(&self.database.reader, |db| sqlx::query_scalar(sql).bind(subject).fetch_one(db).await)
-    }
-
-    async fn forget(&self, subject: Uuid) -> Result<(), sqlx::Error> {
-        let mut tx = self.database.begin().await?;
-        if let Either::Postgres(db) = &mut tx {
-            // Whoever is making the subject's first key is waited for, whoever comes later sees that it must not be made.
-            sqlx::query("lock table data_keys in share row exclusive mode").execute(&mut **db).await?;
-        }
-        let erased = "insert into erased_subjects (subject, erased_at) values ($1, $2) on conflict do nothing";
-        on!(&mut tx, |db| sqlx::query(erased).bind(subject).bind(Utc::now()).execute(&mut **db).await.map(drop))?;
-        let delete = "delete from data_keys where subject = $1";
-        let deleted = on!(&mut tx, |db| sqlx::query(delete).bind(subject).execute(&mut **db).await.map(|done| done.rows_affected()))?;
-        tx.commit().await?;
-        self.known.invalidate(&subject);
-        if deleted > 0 {
-            self.leave_nothing().await?;
-        }
-        Ok(())
-    }
-
-    /// What was deleted is not left in the file: neither in the write-ahead log nor in pages that are no longer used.
-    async fn leave_nothing(&self) -> Result<(), sqlx::Error> {
-        match &self.database.writer {
-            Pool::Sqlite(db) => sqlx::query("pragma wal_checkpoint(truncate)").execute(db).await.map(drop),
-            Pool::Postgres(db) => sqlx::query("vacuum data_keys").execute(db).await.map(drop),
-        }
     }
 
     /// Closes the store.

@@ -8,7 +8,7 @@
 //! | [`claim`], [`command_key`] | unique names, and by what a repeated command is known |
 //! | [`keys`], `seal` | the keys of persons, and sealing what is personal in a payload |
 //! | [`epochs`] | what is told apart after a restore |
-//! | [`erasures`] | the list of the erased, outside of all backups |
+//! | [`erasures`] | destroying a person's key; the list of the erased, outside of all backups |
 //! | `judge` | decides a batch of appends, purely |
 //! | `writer` | collects appends into batches, while one is being written |
 //! | `recent` | the newest events, in memory |

@@ -10,7 +10,9 @@ use crate::place::{Place, accepted, append, event, on_both, stream_in};
 
 on_both! {
     a_log_that_nobody_has_touched_is_as_it_must_be,
-    every_damage_is_found_and_named,
+    damage_to_events_is_found_and_named,
+    damage_to_heads_and_streams_is_found_and_named,
+    damage_to_names_links_and_what_points_into_the_log_is_found_and_named,
     names_that_moved_between_partitions_are_where_they_are_now,
     a_personal_value_that_was_changed_is_found,
     the_names_of_the_erased_are_taken_on_trust,
@@ -94,32 +96,46 @@ async fn a_log_that_nobody_has_touched_is_as_it_must_be(place: Place) {
     assert_eq!(verified(&place).await, Verified { events: 5, streams: 2, claims: 1, links: 1, faults: vec![] });
 }
 
-async fn every_damage_is_found_and_named(place: Place) {
-    let first = Uuid::from_u128(streams().0);
-    let damages = [
-        ("delete from events where position = 2", vec!["position 3 follows 1", "version 3 follows 1 of its stream"]),
-        ("delete from events where position = 5", vec!["its head is 5, its last event 4"]),
-        ("update heads set position = 4 where partition = 3", vec!["its head is 4, its last event 5"]),
-        ("update heads set recorded_at = '2020-01-01 00:00:00+00:00' where partition = 3", vec!["its head is older than its last event"]),
-        ("delete from heads where partition = 3", vec!["its head is 0, its last event 5"]),
-        ("update events set recorded_at = '2020-01-01 00:00:00+00:00' where position = 4", vec!["3.4", "older than the one before it"]),
-        ("update events set version = 9 where position = 4", vec!["version 9 follows 2", "its row says version 3, its events 9"]),
-        ("update events set type = 'Guessed' where position = 4", vec!["3.4", "Guessed is not known"]),
-        ("update events set payload = '{' where position = 4", vec!["3.4", "EOF"]),
-        ("update streams set version = 7 where version = 3", vec!["its row says version 7, its events 3"]),
-        ("update streams set kind = 'thought' where version = 3", vec!["its row says thought, its events thing"]),
-        ("update streams set partition = 4 where version = 3", vec!["its row says partition 4, its events 3"]),
-        ("delete from streams where version = 3", vec!["it has events and no row"]),
-        ("delete from claims", vec!["has taken a name that is not kept for it"]),
-        ("insert into claims select command_key, stream_id from command_keys", vec!["its events do not say so"]),
-        ("delete from links", vec!["does not lead to stream"]),
-        ("update links set kind = 'for'", vec!["and its events do not say so", "does not lead to stream"]),
-        ("update command_keys set position = 6", vec!["one of stream", "beyond the head"]),
-        (
-            "insert into policy_checkpoints (policy, partition, position) values ('p', 3, 6)",
-            vec!["policy p: it is at 3.6, beyond the head"],
-        ),
+async fn damage_to_events_is_found_and_named(place: Place) {
+    let damages: &[(&str, &[&str])] = &[
+        ("delete from events where position = 2", &["position 3 follows 1", "version 3 follows 1 of its stream"]),
+        ("delete from events where position = 5", &["its head is 5, its last event 4"]),
+        ("update events set recorded_at = '2020-01-01 00:00:00+00:00' where position = 4", &["3.4", "older than the one before it"]),
+        ("update events set version = 9 where position = 4", &["version 9 follows 2", "its row says version 3, its events 9"]),
+        ("update events set type = 'Guessed' where position = 4", &["3.4", "Guessed is not known"]),
+        ("update events set payload = '{' where position = 4", &["3.4", "EOF"]),
     ];
+    found(&place, damages).await;
+}
+
+async fn damage_to_heads_and_streams_is_found_and_named(place: Place) {
+    let damages: &[(&str, &[&str])] = &[
+        ("update heads set position = 4 where partition = 3", &["its head is 4, its last event 5"]),
+        ("update heads set recorded_at = '2020-01-01 00:00:00+00:00' where partition = 3", &["its head is older than its last event"]),
+        ("delete from heads where partition = 3", &["its head is 0, its last event 5"]),
+        ("update streams set version = 7 where version = 3", &["its row says version 7, its events 3"]),
+        ("update streams set kind = 'thought' where version = 3", &["its row says thought, its events thing"]),
+        ("update streams set partition = 4 where version = 3", &["its row says partition 4, its events 3"]),
+        ("delete from streams where version = 3", &["it has events and no row"]),
+    ];
+    found(&place, damages).await;
+}
+
+async fn damage_to_names_links_and_what_points_into_the_log_is_found_and_named(place: Place) {
+    let damages: &[(&str, &[&str])] = &[
+        ("delete from claims", &["has taken a name that is not kept for it"]),
+        ("insert into claims select command_key, stream_id from command_keys", &["its events do not say so"]),
+        ("delete from links", &["does not lead to stream"]),
+        ("update links set kind = 'for'", &["and its events do not say so", "does not lead to stream"]),
+        ("insert into policy_checkpoints (policy, partition, position) values ('p', 3, 6)", &["policy p: it is at 3.6, beyond the head"]),
+        ("update command_keys set position = 6", &["one of stream", "beyond the head"]),
+    ];
+    found(&place, damages).await;
+}
+
+/// Of each damage, done to a log of its own, all of this must be told.
+async fn found(place: &Place, damages: &[(&str, &[&str])]) {
+    let first = Uuid::from_u128(streams().0);
     for (damage, told) in damages {
         let place = place.another();
         history(&place).await;
@@ -137,7 +153,7 @@ async fn every_damage_is_found_and_named(place: Place) {
         assert_eq!(verified(&place).await.faults, Vec::<String>::new());
         sql.run(damage).await;
         let faults = verified(&place).await.faults;
-        for told in told {
+        for told in *told {
             assert!(faults.iter().any(|fault| fault.contains(told)), "{damage}: {faults:?}");
         }
     }

@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicU8, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -18,6 +18,8 @@ use super::{IdentityStore, store::SessionRow};
 const REMEMBERED: Duration = Duration::from_secs(1);
 /// How often those in use are looked at again.
 const REFRESHED: Duration = Duration::from_millis(400);
+/// How often a session is looked at again that nobody has asked for meanwhile.
+const PATIENCE: u8 = 5;
 /// How many there may be.
 const CAPACITY: u64 = 10_000;
 
@@ -27,8 +29,8 @@ pub struct Sessions(Cache<Uuid, Arc<Entry>>);
 
 struct Entry {
     row: SessionRow,
-    /// Since it was last read.
-    used: AtomicBool,
+    /// How often it was looked at again since somebody asked for it.
+    unused: AtomicU8,
 }
 
 impl Default for Sessions {
@@ -41,12 +43,12 @@ impl Sessions {
     /// The row of a session, if it is valid.
     pub async fn find(&self, store: &IdentityStore, session_id: Uuid) -> Result<Option<SessionRow>, sqlx::Error> {
         if let Some(entry) = self.0.get(&session_id) {
-            entry.used.store(true, Relaxed);
+            entry.unused.store(0, Relaxed);
             return Ok(Some(entry.row.clone()));
         }
         let row = store.session(session_id).await?;
         if let Some(row) = &row {
-            self.0.insert(session_id, entry(row.clone()));
+            self.0.insert(session_id, entry(row.clone(), 0));
         }
         Ok(row)
     }
@@ -66,18 +68,23 @@ impl Sessions {
         }
     }
 
+    /// Those that somebody has asked for lately.
+    pub(super) fn in_use(&self) -> Vec<Uuid> {
+        self.0.iter().filter(|(_, entry)| entry.unused.load(Relaxed) < PATIENCE).map(|(id, _)| *id).collect()
+    }
+
     /// Looks once: what has ended is forgotten.
     pub(super) async fn refresh(&self, store: &IdentityStore) -> Result<(), sqlx::Error> {
-        let used: Vec<Uuid> = self.0.iter().filter(|(_, entry)| entry.used.load(Relaxed)).map(|(id, _)| *id).collect();
-        if used.is_empty() {
+        let in_use = self.in_use();
+        if in_use.is_empty() {
             return Ok(());
         }
-        let mut rows = store.sessions(&used).await?;
-        for session_id in used {
+        let mut rows = store.sessions(&in_use).await?;
+        for session_id in in_use {
             let row = rows.remove(&session_id);
             // What was ended here meanwhile does not come back.
             self.0.entry(session_id).and_compute_with(|known| match (known, row) {
-                (Some(_), Some(row)) => Op::Put(entry(row)),
+                (Some(known), Some(row)) => Op::Put(entry(row, known.value().unused.load(Relaxed) + 1)),
                 (Some(_), None) => Op::Remove,
                 (None, _) => Op::Nop,
             });
@@ -86,6 +93,6 @@ impl Sessions {
     }
 }
 
-fn entry(row: SessionRow) -> Arc<Entry> {
-    Arc::new(Entry { row, used: AtomicBool::new(false) })
+fn entry(row: SessionRow, unused: u8) -> Arc<Entry> {
+    Arc::new(Entry { row, unused: AtomicU8::new(unused) })
 }

@@ -31,8 +31,19 @@ pub struct Opened {
 }
 
 impl Look {
-    /// Opens the log, and the keys if they are needed.
-    pub async fn open(&self) -> anyhow::Result<Opened> {
+    /// Opens the log, does something with it, and closes it.
+    pub async fn with(&self, look: impl AsyncFnOnce(&Opened) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let opened = self.open().await?;
+        let done = look(&opened).await;
+        opened.log.close().await;
+        if let Some(keys) = &opened.keys {
+            keys.close().await;
+        }
+        done
+    }
+
+    /// The keys only if they are needed.
+    async fn open(&self) -> anyhow::Result<Opened> {
         let log = open(&self.stores).await?;
         let epochs = or_close(log.epochs().await, log.close()).await?;
         if !self.reveal {
@@ -54,14 +65,6 @@ impl Opened {
             tracing::warn!(events = revealed, user, "personal values were revealed");
         }
         Ok(events)
-    }
-
-    /// Closes the stores.
-    pub async fn close(self) {
-        self.log.close().await;
-        if let Some(keys) = self.keys {
-            keys.close().await;
-        }
     }
 }
 

@@ -58,10 +58,7 @@ impl Tail {
     /// Prints until SIGINT or SIGTERM.
     pub async fn run(self) -> anyhow::Result<()> {
         let shutdown = on_signals()?;
-        let opened = self.look.open().await?;
-        let printed = shutdown.run_until_cancelled(self.print(&opened)).await;
-        opened.close().await;
-        printed.unwrap_or(Ok(()))
+        self.look.with(async |opened| shutdown.run_until_cancelled(self.print(opened)).await.unwrap_or(Ok(()))).await
     }
 
     async fn print(&self, opened: &Opened) -> anyhow::Result<()> {

@@ -24,10 +24,7 @@ pub struct Trace {
 impl Trace {
     /// Prints it.
     pub async fn run(self) -> anyhow::Result<()> {
-        let opened = self.look.open().await?;
-        let printed = self.print(&opened).await;
-        opened.close().await;
-        printed
+        self.look.with(async |opened| self.print(opened).await).await
     }
 
     async fn print(&self, opened: &Opened) -> anyhow::Result<()> {
