@@ -29,7 +29,7 @@ impl NewEpoch {
         let ahead = store.follow_epochs(&epochs).await;
         store.close().await;
         for view in place.answered(ahead)? {
-            println!("{view} is ahead of it and will be built anew");
+            println!("view {view}: ahead of the log, will be built anew");
         }
         Ok(())
     }

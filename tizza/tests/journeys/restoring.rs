@@ -120,7 +120,7 @@ async fn drill(home: Home, anew: Home, copy: impl Fn(&Home), restore: impl Fn(&H
     restore(&home, &anew);
     let begun = anew.tizza().args(["log", "new-epoch"]).output().unwrap();
     let told = String::from_utf8_lossy(&begun.stdout);
-    assert!(begun.status.success() && told.starts_with("epoch 1") && told.contains("pizzas is ahead"), "{begun:?}");
+    assert!(begun.status.success() && told.starts_with("epoch 1") && told.contains("view pizzas: ahead"), "{begun:?}");
     let server = Server::start_in(&anew);
     let (owner, stranger) = (server.client().logs_in("before").await, server.client());
 
