@@ -16,7 +16,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
-use tokio_util::{sync::CancellationToken, sync::DropGuard};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use crate::{Problem, Slug, config::PublicUrl, http::LoggedActor, time};

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{BufWriter, ErrorKind, Read, Seek, SeekFrom, Write},
+    io::{BufWriter, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -74,20 +74,13 @@ async fn lines(log: &LogStore, heads: &Heads, last: Option<Last>, out: &mut impl
             let page = log.read(partition, position, limit).await?;
             position = page.last().context("the log ends before its head: see `tizza log verify`")?.position;
             for event in &page {
-                match writeln!(out, "{}", as_json(event, &epochs)?) {
-                    // Who reads it has seen enough.
-                    Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
-                    written => written?,
-                }
+                writeln!(out, "{}", as_json(event, &epochs)?)?;
             }
             bar.inc(page.len() as u64);
         }
     }
     bar.finish_and_clear();
-    match out.flush() {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        flushed => Ok(flushed?),
-    }
+    Ok(out.flush()?)
 }
 
 /// Cuts off a line that was not written whole, and finds the event of the last one, which must be one of this log.

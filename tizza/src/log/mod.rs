@@ -18,6 +18,8 @@ mod tail;
 mod trace;
 mod verify;
 
+use std::io;
+
 use clap::Subcommand;
 
 /// What can be looked at.
@@ -41,13 +43,18 @@ impl Command {
     /// Does what was asked for.
     pub async fn run(self) -> anyhow::Result<()> {
         service_kit::telemetry::on_stderr();
-        match self {
+        let done = match self {
             Self::Show(show) => show.run().await,
             Self::Tail(tail) => tail.run().await,
             Self::Trace(trace) => trace.run().await,
             Self::Verify(verify) => verify.run().await,
             Self::Export(export) => export.run().await,
             Self::NewEpoch(new_epoch) => new_epoch.run().await,
+        };
+        match done {
+            // Who reads what is printed has seen enough, as `head` has.
+            Err(error) if error.root_cause().downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) => Ok(()),
+            done => done,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! One stream.
 
+use std::io::Write;
+
 use clap::Args;
 use uuid::Uuid;
 
@@ -26,8 +28,9 @@ impl Show {
     async fn print(&self, opened: &Opened) -> anyhow::Result<()> {
         let events = opened.shown(opened.log.stream(self.stream).await?).await?;
         anyhow::ensure!(!events.is_empty(), "the log has no stream {}", self.stream);
+        let mut out = std::io::stdout().lock();
         for event in &events {
-            if self.look.json { println!("{}", as_json(event, &opened.epochs)?) } else { println!("{}", as_text(event)) }
+            if self.look.json { writeln!(out, "{}", as_json(event, &opened.epochs)?)? } else { writeln!(out, "{}", as_text(event))? }
         }
         Ok(())
     }

@@ -1,6 +1,9 @@
 //! All that followed from one request.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    io::{self, Write},
+};
 
 use clap::Args;
 use event_log::{Actor, Epochs, Recorded};
@@ -31,13 +34,13 @@ impl Trace {
         let id = &self.correlation_id;
         let events = opened.shown(opened.log.correlated(id).await?).await?;
         anyhow::ensure!(!events.is_empty(), "the log has no event with the correlation id {id}");
-        let commands = tree(&events);
+        let (commands, mut out) = (tree(&events), std::io::stdout().lock());
         if self.look.json {
             let commands = commands.iter().map(|command| command.as_json(&opened.epochs)).collect::<Result<Vec<_>, _>>()?;
-            println!("{}", json!({ "correlation_id": id, "commands": commands }));
+            writeln!(out, "{}", json!({ "correlation_id": id, "commands": commands }))?;
         } else {
-            println!("{id}");
-            draw(&commands, "");
+            writeln!(out, "{id}")?;
+            draw(&mut out, &commands, "")?;
         }
         Ok(())
     }
@@ -92,16 +95,17 @@ impl Command<'_> {
     }
 }
 
-fn draw(commands: &[Command<'_>], indent: &str) {
+fn draw(out: &mut impl Write, commands: &[Command<'_>], indent: &str) -> io::Result<()> {
     for (number, Command { actor, stream_id, events }) in commands.iter().enumerate() {
         let (branch, below) = branches(number + 1 == commands.len(), indent);
-        println!("{branch}{} → {stream_id}", by(actor));
+        writeln!(out, "{branch}{} → {stream_id}", by(actor))?;
         for (number, (event, followed)) in events.iter().enumerate() {
             let (branch, below) = branches(number + 1 == events.len(), &below);
-            println!("{branch}{}", as_text(event).trim_start());
-            draw(followed, &below);
+            writeln!(out, "{branch}{}", as_text(event).trim_start())?;
+            draw(out, followed, &below)?;
         }
     }
+    Ok(())
 }
 
 /// How a line begins, and those below it.

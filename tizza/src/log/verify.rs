@@ -1,5 +1,7 @@
 //! Whether the log is as it must be.
 
+use std::io::Write;
+
 use clap::Args;
 use command_api::audit::Audit;
 use event_log::{ClaimKey, Keys, LogStore, verify::Verified};
@@ -42,13 +44,14 @@ impl Verify {
 
     fn print(&self, verified: &Verified) -> anyhow::Result<()> {
         let Verified { events, streams, claims, links, faults } = verified;
+        let mut out = std::io::stdout().lock();
         if self.json {
-            println!("{}", json!({ "events": events, "streams": streams, "claims": claims, "links": links, "faults": faults }));
+            writeln!(out, "{}", json!({ "events": events, "streams": streams, "claims": claims, "links": links, "faults": faults }))?;
         } else {
             for fault in faults.iter().take(PRINTED) {
-                println!("{fault}");
+                writeln!(out, "{fault}")?;
             }
-            println!("{events} events, {streams} streams, {claims} names and {links} links were looked at");
+            writeln!(out, "{events} events, {streams} streams, {claims} names and {links} links were looked at")?;
         }
         anyhow::ensure!(faults.is_empty(), "{} things are wrong in the log", faults.len());
         Ok(())
