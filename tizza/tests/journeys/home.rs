@@ -39,7 +39,7 @@ pub(crate) use on_both_databases;
 #[derive(Clone)]
 pub struct Home {
     folder: Arc<TempDir>,
-    /// `LOG_URL` and so on, where they are not the default.
+    /// `LOG_URL` and so on: settings that are not the default.
     urls: Vec<(&'static str, String)>,
 }
 
@@ -70,6 +70,12 @@ impl Home {
     /// The same, but for one store, which is in a file.
     pub fn with_file(mut self, setting: &str) -> Self {
         self.urls.retain(|(name, _)| *name != setting);
+        self
+    }
+
+    /// The same, with another setting.
+    pub fn with(mut self, setting: &'static str, value: &Path) -> Self {
+        self.urls.push((setting, value.display().to_string()));
         self
     }
 
