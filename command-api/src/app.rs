@@ -19,7 +19,7 @@ pub struct Settings {
     /// Approve pizzas when they are created; otherwise staff approves them
     #[arg(long, env, default_value_t = true, action = clap::ArgAction::Set)]
     pub auto_approve_pizzas: bool,
-    /// Answer all commands with 503, and let policies rest: queries go on, and the log can be moved
+    /// Answer all commands with 503, and let policies rest; queries go on
     #[arg(long, env, default_value_t = false, action = clap::ArgAction::Set)]
     pub read_only: bool,
 }

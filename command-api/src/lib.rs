@@ -29,9 +29,8 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{Request, State},
+    extract::Request,
     middleware::{self, Next},
-    response::{IntoResponse, Response},
     routing::get,
 };
 use service_kit::{
@@ -46,17 +45,17 @@ pub use app::{App, Settings};
 /// All routes that change something. Each request runs in a task of its own.
 pub fn router(app: App) -> Router {
     let routes = Router::new().merge(users::routes()).merge(pizzerias::routes()).merge(pizzas::routes()).merge(likes::routes());
-    let refused = middleware::from_fn_with_state(app.clone(), read_only);
-    let routes = routes.with_state(app).layer((refused, middleware::from_fn(detached), middleware::from_fn(origin::keyed)));
+    let read_only = app.settings.read_only;
+    let mut routes = routes.with_state(app).layer((middleware::from_fn(detached), middleware::from_fn(origin::keyed)));
+    if read_only {
+        routes = routes.layer(middleware::from_fn(refused));
+    }
     frame(routes.route("/livez", get(livez)))
 }
 
-/// Refuses all commands while nothing is to be written.
-async fn read_only(State(app): State<App>, request: Request, next: Next) -> Response {
-    if app.settings.read_only {
-        return Problem::new(Slug::Unavailable, "No commands are taken for now: this Tizza is read-only.").into_response();
-    }
-    next.run(request).await
+/// What a command is answered while nothing is to be written.
+async fn refused(_: Request, _: Next) -> Problem {
+    Problem::new(Slug::Unavailable, "No commands are taken for now: this Tizza is read-only.")
 }
 
 /// Starts the policies, unless nothing is to be written; they end after `shutdown`, between two events.

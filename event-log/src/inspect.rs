@@ -25,7 +25,7 @@ impl LogStore {
     /// # Errors
     /// The database's own.
     pub async fn read(&self, partition: Partition, after: Position, limit: usize) -> Result<Vec<Recorded>, sqlx::Error> {
-        store::read(&self.database, partition, after, limit).await
+        store::read(self.database.reader.acquire().await?.connection(), partition, after, limit).await
     }
 
     /// The last position of each partition.
@@ -96,9 +96,7 @@ impl Snapshot {
     }
 
     pub async fn events(&mut self, partition: Partition, after: Position, limit: usize) -> Result<Vec<Recorded>, sqlx::Error> {
-        let sql = format!("select {COLUMNS} from events where partition = $1 and position > $2 order by position limit $3");
-        let limit = limit as i64;
-        on!(&mut self.0, |db| { sqlx::query_as(AssertSqlSafe(sql)).bind(partition).bind(after).bind(limit).fetch_all(&mut **db).await })
+        store::read(self.0.connection(), partition, after, limit).await
     }
 
     /// In the order of their ids, after one.

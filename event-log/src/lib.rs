@@ -153,7 +153,7 @@ impl EventLog {
     pub async fn read(&self, partition: Partition, after: Position, limit: usize) -> Result<Vec<Recorded>, sqlx::Error> {
         let events = match self.told.recent.after(partition, after, limit) {
             Some(events) => events,
-            None => store::read(&self.database, partition, after, limit).await?,
+            None => store::read(self.database.reader.acquire().await?.connection(), partition, after, limit).await?,
         };
         self.keys.unseal(events).await
     }

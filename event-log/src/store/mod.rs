@@ -174,11 +174,9 @@ pub async fn stream(database: &Database, stream_id: Uuid, after: Version) -> Res
     on!(&database.reader, |db| sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(stream_id).bind(after).fetch_all(db).await)
 }
 
-pub async fn read(database: &Database, partition: Partition, after: Position, limit: usize) -> Result<Vec<Recorded>, sqlx::Error> {
+pub async fn read(db: Connection<'_>, partition: Partition, after: Position, limit: usize) -> Result<Vec<Recorded>, sqlx::Error> {
     let sql = format!("select {COLUMNS} from events where partition = $1 and position > $2 order by position limit $3");
-    on!(&database.reader, |db| {
-        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(partition).bind(after).bind(limit as i64).fetch_all(db).await
-    })
+    on!(db, |db| sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(partition).bind(after).bind(limit as i64).fetch_all(db).await)
 }
 
 pub async fn read_types(

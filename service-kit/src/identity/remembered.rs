@@ -28,7 +28,7 @@ const CAPACITY: u64 = 10_000;
 pub struct Sessions(Cache<Uuid, Arc<Entry>>);
 
 struct Entry {
-    row: SessionRow,
+    row: Arc<SessionRow>,
     /// How often it was looked at again since somebody asked for it.
     unused: AtomicU8,
 }
@@ -41,12 +41,12 @@ impl Default for Sessions {
 
 impl Sessions {
     /// The row of a session, if it is valid.
-    pub async fn find(&self, store: &IdentityStore, session_id: Uuid) -> Result<Option<SessionRow>, sqlx::Error> {
+    pub async fn find(&self, store: &IdentityStore, session_id: Uuid) -> Result<Option<Arc<SessionRow>>, sqlx::Error> {
         if let Some(entry) = self.0.get(&session_id) {
             entry.unused.store(0, Relaxed);
             return Ok(Some(entry.row.clone()));
         }
-        let row = store.session(session_id).await?;
+        let row = store.session(session_id).await?.map(Arc::new);
         if let Some(row) = &row {
             self.0.insert(session_id, entry(row.clone(), 0));
         }
@@ -84,7 +84,7 @@ impl Sessions {
             let row = rows.remove(&session_id);
             // What was ended here meanwhile does not come back.
             self.0.entry(session_id).and_compute_with(|known| match (known, row) {
-                (Some(known), Some(row)) => Op::Put(entry(row, known.value().unused.load(Relaxed) + 1)),
+                (Some(known), Some(row)) => Op::Put(entry(row.into(), known.value().unused.load(Relaxed) + 1)),
                 (Some(_), None) => Op::Remove,
                 (None, _) => Op::Nop,
             });
@@ -93,6 +93,6 @@ impl Sessions {
     }
 }
 
-fn entry(row: SessionRow, unused: u8) -> Arc<Entry> {
+fn entry(row: Arc<SessionRow>, unused: u8) -> Arc<Entry> {
     Arc::new(Entry { row, unused: AtomicU8::new(unused) })
 }

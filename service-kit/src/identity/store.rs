@@ -27,7 +27,7 @@ pub struct IdentityStore {
 }
 
 /// A session as it is stored.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Debug, sqlx::FromRow)]
 pub(super) struct SessionRow {
     pub subject: Uuid,
     pub secret_hash: Vec<u8>,

@@ -160,7 +160,9 @@ async fn agrees(log: &mut Log, ideas: &[Idea], sizes: &[usize], seen: &Seen) -> 
 async fn stored(database: &Database) -> Vec<Recorded> {
     let mut events = vec![];
     for partition in Partition::all() {
-        events.extend(read(database, partition, 0, 10_000).await.expect("they are there"));
+        events.extend(
+            read(database.reader.acquire().await.expect("there is one").connection(), partition, 0, 10_000).await.expect("they are there"),
+        );
     }
     events
 }
