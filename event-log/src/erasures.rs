@@ -7,7 +7,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::OpenOptions,
-    io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::PathBuf,
 };
 
@@ -46,7 +46,7 @@ pub enum ErasuresError {
 }
 
 impl Erasures {
-    /// In this file, made when somebody is erased.
+    /// In this file.
     #[must_use]
     pub const fn new(path: PathBuf) -> Self {
         Self(path)
@@ -68,16 +68,15 @@ impl Erasures {
         file.sync_all()
     }
 
-    /// All subjects; none where there is no file.
+    /// All subjects. The file is made where there is none: that it cannot be written must not turn out when the first person is to be erased.
     ///
     /// # Errors
-    /// The file cannot be read, or is another one.
+    /// The file cannot be read or written, or is another one.
     fn read(&self) -> Result<BTreeSet<Uuid>, ErasuresError> {
-        let text = match std::fs::read(&self.0) {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-            Err(source) => return Err(ErasuresError::File { path: self.0.clone(), source }),
-        };
+        let mut bytes = vec![];
+        let opened = OpenOptions::new().read(true).append(true).create(true).open(&self.0);
+        opened.and_then(|mut file| file.read_to_end(&mut bytes)).map_err(|e| self.file(e))?;
+        let text = String::from_utf8_lossy(&bytes);
         let mut subjects = BTreeSet::new();
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.is_empty()) {
             match parsed(line) {
@@ -197,13 +196,15 @@ mod tests {
     }
 
     #[test]
-    fn another_file_is_refused() {
+    fn another_file_and_one_that_cannot_be_written_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let erasures = Erasures::new(folder.path().join("erasures"));
         for text in ["root:x:0:0\n", "2026-11-21T18:00:00.000000Z 00000000-0000-0000-0000-00000000000x\n", "\u{0}\u{1}"] {
             std::fs::write(&erasures.0, format!("\n{text}")).unwrap();
             assert!(matches!(erasures.read(), Err(ErasuresError::Foreign { line: 2, .. })), "{text:?}");
         }
-        assert!(matches!(Erasures::new(folder.path().into()).read(), Err(ErasuresError::File { .. })));
+        for path in [folder.path().into(), folder.path().join("not/mounted")] {
+            assert!(matches!(Erasures::new(path).read(), Err(ErasuresError::File { .. })));
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 use clap::Args;
+use database::{BackupError, StoreUrl};
 use service_kit::{config::Stores, telemetry};
 
 /// Which stores, and where to.
@@ -23,6 +24,7 @@ impl Config {
         let Self { to, stores } = self;
         let places = [(stores.log()?, "log.db"), (stores.keys()?, "keys.db"), (stores.identity()?, "identity.db")];
         for (place, _) in &places {
+            ensure!(matches!(place.url, StoreUrl::Sqlite(_)), BackupError::Server(place.url.clone()));
             ensure!(!place.is_missing(), "there is no store at {}", place.url);
         }
         std::fs::create_dir_all(&to).with_context(|| to.display().to_string())?;

@@ -26,7 +26,7 @@ pub struct Stores {
     /// Credentials and sessions, in the same form [default: identity.db in DATA_DIR]
     #[arg(long, env, hide_env_values = true)]
     identity_url: Option<GivenUrl>,
-    /// The list of erased persons: kept outside of all backups it erases them again after a restore [default: erasures in DATA_DIR, if the keys
+    /// The list of erased persons: kept outside of all backups it erases them again after a restore [default: erasures beside the keys, if they
     /// are in a file]
     #[arg(long, env, value_name = "PATH")]
     erasures_file: Option<PathBuf>,

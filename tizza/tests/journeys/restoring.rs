@@ -61,8 +61,10 @@ async fn who_loses_the_machine_goes_on_from_the_backup_in_postgres() {
     };
     let copy = |home: &Home| {
         dump(home, &["tizza_log", "tizza_keys", "tizza_identity"], "backup");
-        let made = home.tizza().args(["backup", "--to", "/nowhere"]).output().unwrap();
+        let nowhere = folder.path().join("nowhere");
+        let made = home.tizza().args(["backup", "--to"]).arg(&nowhere).output().unwrap();
         assert!(!made.status.success() && String::from_utf8_lossy(&made.stderr).contains("pg_dump"));
+        assert!(!nowhere.exists(), "nothing is left behind");
     };
     let restore = |home: &Home, anew: &Home| {
         dump(home, &["tizza_read"], "read");
