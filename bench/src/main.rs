@@ -7,20 +7,23 @@
 //! | [`start`] | how soon a new Tizza is there, and how small |
 //! | [`postgres`] | commands on Postgres |
 //! | [`verify`] | looking through a whole log, in a file and in Postgres |
+//! | [`moving`] | `tizza move` |
 //! | [`insert`], [`bare`] | the baselines: SQLite's own commit, and a handler that does nothing but the select |
 //! | [`figure`] | what is printed |
 //! | [`load`] | wrk, the load generator |
 //! | [`machine`] | whether others disturb |
-//! | [`program`], [`people`] | the measured program, and what is put into it over HTTP |
+//! | [`program`], [`people`], [`history`] | the measured program, and what is put into it over HTTP, or straight into its log |
 //!
 //! Figures are on standard output, everything else on standard error.
 
 mod bare;
 mod figure;
+mod history;
 mod insert;
 mod likes;
 mod load;
 mod machine;
+mod moving;
 mod people;
 mod postgres;
 mod program;
@@ -106,6 +109,8 @@ pub enum What {
     Append,
     /// `tizza log verify`, on SQLite and on Postgres
     Verify,
+    /// `tizza move` from SQLite to Postgres, beside COPY
+    Move,
     /// All of them
     All,
 }
@@ -120,9 +125,13 @@ impl What {
     fn deployment(self) -> Self {
         match self {
             Self::Embedded | Self::Likes | Self::Pizza | Self::Random | Self::Memory => Self::Embedded,
-            Self::Postgres | Self::PostgresLikes | Self::PostgresTitles | Self::PostgresLatency | Self::Append | Self::Verify => {
-                Self::Postgres
-            }
+            Self::Postgres
+            | Self::PostgresLikes
+            | Self::PostgresTitles
+            | Self::PostgresLatency
+            | Self::Append
+            | Self::Verify
+            | Self::Move => Self::Postgres,
             Self::All => Self::All,
         }
     }
@@ -161,7 +170,11 @@ impl Bench {
             let done = verify::measure(self, &report).await;
             report.ended("verify", done);
         }
-        if !matches!(self.what, What::Append | What::Verify) {
+        if self.what.includes(What::Move) {
+            let done = moving::measure(self, &self.binary()?, &report).await;
+            report.ended("move", done);
+        }
+        if !matches!(self.what, What::Append | What::Verify | What::Move) {
             self.measure_programs(&mut report).await?;
         }
         report.finish()

@@ -24,6 +24,12 @@ pub struct Settings {
     pub read_only: bool,
 }
 
+impl Default for Settings {
+    fn default() -> Self {
+        Self { auto_approve_pizzas: true, read_only: false }
+    }
+}
+
 /// The command side's state; clones share it.
 #[derive(Clone)]
 pub struct App(Arc<Parts>);

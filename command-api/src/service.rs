@@ -6,6 +6,7 @@ use service_kit::{
     config::{ConfigError, Listen, PublicUrl, Stores, or_close},
     identity::{Identity, IdentityStore},
     log::open_log,
+    opening::opened,
     secrets::{Key, Secrets},
     shutdown::on_signals,
     telemetry::Telemetry,
@@ -37,7 +38,7 @@ impl Config {
         let shutdown = on_signals()?;
         let listener = self.listen.bind(8081).await?;
         let public_url = self.listen.public_url(listener.local_addr()?)?;
-        let opening = open(&self.stores, &public_url, self.settings);
+        let opening = opened([&listener], async || open(&self.stores, &public_url, self.settings.clone()).await);
         let Some(app) = shutdown.run_until_cancelled(opening).await.transpose()? else { return Ok(()) };
         tracing::info!(address = %listener.local_addr()?, "command-api listens");
         let served = run(app.clone(), listener, shutdown).await;
@@ -51,8 +52,12 @@ impl Config {
 /// # Errors
 /// A setting, a store or a key cannot be used; what was opened is closed again.
 pub async fn open(stores: &Stores, public_url: &PublicUrl, settings: Settings) -> Result<App, ConfigError> {
-    let place = stores.identity()?;
-    let (log, secrets) = open_log(stores).await?;
+    let (log_place, place) = (stores.log()?, stores.identity()?);
+    let (mut log, secrets) = open_log(stores).await?;
+    if !settings.read_only {
+        let begun = log.begin_appending().await.map_err(|error| log_place.wrong(error));
+        or_close(begun, log.close()).await?;
+    }
     let identity = or_close(place.open(IdentityStore::open).await, log.close()).await?;
     let keys = async { Ok((secrets.cookie_keys()?, claim_key(stores, &log, &secrets).await?)) };
     let (cookie_keys, claim_key) = or_close(keys.await, async { tokio::join!(log.close(), identity.close()) }).await?;

@@ -8,12 +8,16 @@
 //! | `migrations` | from one shape of a store to the next |
 //! | `fault` | what went wrong with a statement |
 //! | `backup` | a copy of a file in use |
+//! | [`moving`] | what a store keeps, from one database to another |
+//! | `presence` | who writes to a store |
 
 mod backup;
 mod either;
 mod fault;
 mod migrations;
+pub mod moving;
 mod postgres;
+mod presence;
 mod sqlite;
 mod url;
 
@@ -23,6 +27,8 @@ pub use backup::{BackupError, backup};
 pub use either::{Acquired, Connection, Either, Pool, Transaction};
 pub use fault::Fault;
 pub use migrations::Step;
+use moving::table::Table;
+pub use presence::Presence;
 pub use url::{StoreUrl, UrlError};
 
 /// What a power cut may take of a store.
@@ -60,6 +66,8 @@ pub struct Store {
     pub durability: Durability,
     /// From nothing to its shape of today.
     pub steps: &'static [Step],
+    /// All that must come along when it is moved to another database.
+    pub tables: &'static [Table],
 }
 
 /// An open store.
@@ -116,6 +124,14 @@ pub enum OpenError {
         /// The migration's number.
         migration: i64,
     },
+    /// Its rows are being moved into it.
+    #[error("{url} is not whole yet: `tizza move` is bringing it from {source_url}")]
+    Importing {
+        /// Which store.
+        url: StoreUrl,
+        /// Where from.
+        source_url: String,
+    },
     /// It is there, and is no store of ours.
     #[error("{url} is not a store that this version of tizza can use")]
     Unusable {
@@ -140,6 +156,22 @@ impl Database {
     /// # Errors
     /// See [`OpenError`].
     pub async fn open(url: &StoreUrl, store: &Store, patience: Duration) -> Result<Self, OpenError> {
+        let database = Self::open_unfinished(url, store, patience).await?;
+        match database.importing().await {
+            Ok(None) => Ok(database),
+            Ok(Some(source_url)) => {
+                database.close().await;
+                Err(OpenError::Importing { url: url.clone(), source_url })
+            }
+            Err(error) => Err(OpenError::Unusable { url: url.clone(), source: error.into() }),
+        }
+    }
+
+    /// The same, also where not all has been moved in yet.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open_unfinished(url: &StoreUrl, store: &Store, patience: Duration) -> Result<Self, OpenError> {
         let (writer, reader) = match url {
             StoreUrl::Sqlite(path) => {
                 let (writer, reader) = sqlite::open(path, store.durability).await?;
@@ -152,6 +184,18 @@ impl Database {
         };
         migrations::run(&writer, url, store.schema, store.steps).await?;
         Ok(Self { writer, reader })
+    }
+
+    /// Whether the store has a table of this name.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn has_table(&self, name: &str) -> Result<bool, sqlx::Error> {
+        let sql = self.reader.pick(
+            "select exists (select 1 from sqlite_master where type = 'table' and name = $1)",
+            "select exists (select from pg_tables where schemaname = current_schema() and tablename = $1)",
+        );
+        on!(&self.reader, |db| sqlx::query_scalar(sql).bind(name).fetch_one(db).await)
     }
 
     /// A transaction that may write. On SQLite it waits for the writer before it.

@@ -6,7 +6,7 @@ const START: Step = Step { name: "start", sqlite: "create table t (x integer not
 const MORE: Step = Step { name: "more", sqlite: "create table u (y integer) strict;", postgres: "" };
 
 async fn open(path: &std::path::Path, steps: &'static [Step]) -> Result<Database, OpenError> {
-    let store = Store { schema: "tizza_test", durability: Durability::Full, steps };
+    let store = Store { schema: "tizza_test", durability: Durability::Full, steps, tables: &[] };
     Database::open(&StoreUrl::file(path), &store, Duration::ZERO).await
 }
 
@@ -88,7 +88,7 @@ async fn a_transaction_that_the_database_has_ended_is_not_in_the_way_of_the_next
 async fn a_server_that_is_away_is_given_up_after_a_while_and_named_without_its_password() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url: StoreUrl = format!("postgres://ada:secret@127.0.0.1:{free}/tizza").parse().unwrap();
-    let store = Store { schema: "tizza_test", durability: Durability::Full, steps: &[] };
+    let store = Store { schema: "tizza_test", durability: Durability::Full, steps: &[], tables: &[] };
     let refused = Database::open(&url, &store, Duration::ZERO).await.unwrap_err();
     assert!(matches!(refused, OpenError::Away { .. }));
     assert!(refused.to_string().contains(&format!("127.0.0.1:{free}")) && !refused.to_string().contains("secret"), "{refused}");

@@ -108,6 +108,15 @@ impl Keys {
         self.forget(subject).await
     }
 
+    /// All whose key was destroyed.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn erased(&self) -> Result<Vec<Uuid>, sqlx::Error> {
+        let sql = "select subject from erased_subjects order by subject";
+        on!(&self.database.reader, |db| sqlx::query_scalar(sql).fetch_all(db).await)
+    }
+
     async fn is_erased(&self, subject: Uuid) -> Result<bool, sqlx::Error> {
         let sql = "select exists (select 1 from erased_subjects where subject = $1)";
         on!(&self.database.reader, |db| sqlx::query_scalar(sql).bind(subject).fetch_one(db).await)

@@ -8,7 +8,11 @@ use aes_gcm::{
     aead::{Aead, Generate, KeyInit, Nonce, Payload},
 };
 use chrono::Utc;
-use database::{Database, Durability, OpenError, Step, Store, StoreUrl, on};
+use database::{
+    Database, Durability, OpenError, Step, Store, StoreUrl,
+    moving::table::{Kind, Table},
+    on,
+};
 use moka::sync::Cache;
 use uuid::Uuid;
 
@@ -19,9 +23,19 @@ const REMEMBERED: Duration = Duration::from_secs(3);
 const CAPACITY: u64 = 10_000;
 const NONCE: usize = 12;
 
-static KEYS: Store = Store {
+/// What the key store is.
+pub static KEYS: Store = Store {
     schema: "tizza_keys",
     durability: Durability::Full,
+    tables: &[
+        Table {
+            name: "data_keys",
+            key: 1,
+            seeded: false,
+            columns: &[("subject", Kind::Uuid), ("sealed", Kind::Bytes), ("made_at", Kind::Time)],
+        },
+        Table { name: "erased_subjects", key: 1, seeded: false, columns: &[("subject", Kind::Uuid), ("erased_at", Kind::Time)] },
+    ],
     steps: &[Step {
         name: "keys",
         sqlite: include_str!("../migrations/sqlite/1_keys.sql"),
@@ -41,7 +55,13 @@ impl KeyStore {
     /// # Errors
     /// It cannot be opened.
     pub async fn open(url: &StoreUrl, patience: Duration) -> Result<Self, OpenError> {
-        Ok(Self { database: Database::open(url, &KEYS, patience).await? })
+        Ok(Self::of(Database::open(url, &KEYS, patience).await?))
+    }
+
+    /// What is being moved in, and so cannot be opened yet.
+    #[must_use]
+    pub const fn of(database: Database) -> Self {
+        Self { database }
     }
 
     /// Closes it.

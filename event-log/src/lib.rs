@@ -9,6 +9,7 @@
 //! | [`keys`], `seal` | the keys of persons, and sealing what is personal in a payload |
 //! | [`epochs`] | what is told apart after a restore |
 //! | [`erasures`] | destroying a person's key; the list of the erased, outside of all backups |
+//! | `moved` | a log that is elsewhere, or on its way |
 //! | `judge` | decides a batch of appends, purely |
 //! | `writer` | collects appends into batches, while one is being written |
 //! | `recent` | the newest events, in memory |
@@ -27,6 +28,7 @@ pub mod erasures;
 mod inspect;
 mod judge;
 pub mod keys;
+mod moved;
 pub mod partition;
 pub mod policy_store;
 mod recent;
@@ -38,7 +40,7 @@ mod writer;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use database::{Database, Pool};
+use database::{Database, Pool, Presence};
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
@@ -47,10 +49,11 @@ pub use claim::{Claim, ClaimKey};
 pub use command_key::{CommandKey, Key};
 pub use epochs::Epochs;
 pub use erasures::{Erasures, ErasuresError};
-pub use keys::{KeyStore, Keys, KeysError};
+pub use keys::{KEYS, KeyStore, Keys, KeysError};
+pub use moved::{AppendingError, Moved};
 pub use partition::{PARTITIONS, Partition};
 pub use record::{Actor, Metadata, Recorded, StreamRow};
-pub use store::LogStore;
+pub use store::{LOG, LogStore};
 pub use writer::Submitted;
 
 /// The largest payload, in bytes, sealed.
@@ -70,6 +73,8 @@ pub struct EventLog {
     writers: writer::Writers,
     epochs: Arc<Epochs>,
     told: writer::Told,
+    /// Shown by who appends, see [`EventLog::begin_appending`].
+    presence: Option<Arc<Presence>>,
 }
 
 /// The last position of each partition, as far as this process knows.
@@ -97,7 +102,7 @@ impl EventLog {
         let epochs = Arc::new(epochs::epochs(&database).await?);
         let told = writer::Told { heads, recent: Arc::default(), bell: store::postgres::listen::Bell::default() };
         let writers = writer::Writers::start(&database, &told);
-        Ok(Self { database, keys, writers, epochs, told })
+        Ok(Self { database, keys, writers, epochs, told, presence: None })
     }
 
     /// See [`LogStore::knows`].
@@ -240,7 +245,7 @@ impl EventLog {
     }
 
     async fn forget_old_keys(&self) {
-        loop {
+        while self.presence.is_some() {
             tokio::time::sleep(FORGET).await;
             if let Err(error) = store::forget_old(&self.database).await {
                 tracing::warn!(%error, "old command keys are not forgotten");
@@ -254,6 +259,14 @@ impl EventLog {
     /// The database's own.
     pub async fn shred(&self, subject: Uuid) -> Result<(), sqlx::Error> {
         self.keys.destroy(subject).await
+    }
+
+    /// All whose key was destroyed.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn erased(&self) -> Result<Vec<Uuid>, sqlx::Error> {
+        self.keys.erased().await
     }
 
     /// The log's epochs, as they were when it was opened: nobody begins one meanwhile.

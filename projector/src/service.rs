@@ -6,6 +6,7 @@ use read_store::ReadStore;
 use service_kit::{
     config::{ConfigError, Stores, or_close},
     log::open_log,
+    opening::opened,
     shutdown::on_signals,
     telemetry::Telemetry,
 };
@@ -28,7 +29,8 @@ impl Config {
     pub async fn serve(self) -> anyhow::Result<()> {
         self.telemetry.start()?;
         let shutdown = on_signals()?;
-        let Some((log, store)) = shutdown.run_until_cancelled(open(&self.stores)).await.transpose()? else { return Ok(()) };
+        let opening = opened([], async || open(&self.stores).await);
+        let Some((log, store)) = shutdown.run_until_cancelled(opening).await.transpose()? else { return Ok(()) };
         tracing::info!("projector folds");
         let follow = tokio::spawn({
             let log = log.clone();

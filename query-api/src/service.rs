@@ -5,6 +5,7 @@ use read_store::ReadStore;
 use service_kit::{
     config::{ConfigError, Listen, PublicUrl, Stores, or_close},
     identity::{Identity, IdentityStore},
+    opening::opened,
     secrets::Secrets,
     shutdown::on_signals,
     telemetry::Telemetry,
@@ -34,7 +35,7 @@ impl Config {
         let shutdown = on_signals()?;
         let listener = self.listen.bind(8082).await?;
         let public_url = self.listen.public_url(listener.local_addr()?)?;
-        let opening = open(&self.stores, &public_url);
+        let opening = opened([&listener], async || open(&self.stores, &public_url).await);
         let Some(app) = shutdown.run_until_cancelled(opening).await.transpose()? else { return Ok(()) };
         tracing::info!(address = %listener.local_addr()?, "query-api listens");
         let served = run(app.clone(), listener, shutdown).await;

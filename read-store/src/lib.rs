@@ -27,6 +27,8 @@ pub use generations::{Definition, Live};
 pub use views::View;
 
 static STORE: Store = Store {
+    // It can be folded anew.
+    tables: &[],
     schema: "tizza_read",
     // The log has everything: a power cut may take the last folds, they are done again.
     durability: Durability::Rebuildable,

@@ -16,6 +16,7 @@
 //! | [`page`] | collections, a page at a time |
 //! | [`identity`] | passwords and sessions |
 //! | [`log`] | opening the log with the keys to what is sealed in it |
+//! | [`opening`] | what a service does until its stores are open |
 
 pub mod config;
 mod fault;
@@ -23,6 +24,7 @@ pub mod fields;
 pub mod http;
 pub mod identity;
 pub mod log;
+pub mod opening;
 pub mod page;
 pub mod problem;
 pub mod secrets;

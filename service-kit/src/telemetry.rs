@@ -28,7 +28,9 @@ pub enum LogFormat {
 
 /// For operators' commands, whose standard output is for data: what goes wrong meanwhile, on standard error.
 pub fn on_stderr() {
-    let log = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr);
+    // Who reads a whole log has slow statements.
+    let filter = EnvFilter::new("warn,sqlx::query=error");
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     log.with_ansi(std::io::stderr().is_terminal()).with_target(false).without_time().init();
 }
 

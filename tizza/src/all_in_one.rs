@@ -8,6 +8,7 @@ use read_store::ReadStore;
 use service_kit::{
     config::{Admin, Listen, PublicUrl, Stores, or_close},
     http::serve,
+    opening::opened,
     shutdown::on_signals,
     telemetry::Telemetry,
 };
@@ -39,7 +40,7 @@ impl Config {
         let listener = self.listen.bind(8080).await?;
         let admin_listener = self.admin.bind().await?;
         let public_url = self.listen.public_url(listener.local_addr()?)?;
-        let opening = open(&self.stores, &public_url, self.settings);
+        let opening = opened([&listener, &admin_listener], async || open(&self.stores, &public_url, self.settings.clone()).await);
         let Some((commands, store)) = shutdown.run_until_cancelled(opening).await.transpose()? else { return Ok(()) };
 
         let (address, admin, log) = (listener.local_addr()?, admin_listener.local_addr()?, self.stores.log()?.url);

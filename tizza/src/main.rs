@@ -6,6 +6,7 @@ mod backup;
 mod gateway;
 mod log;
 mod migrate;
+mod moving;
 mod progress;
 mod superuser;
 
@@ -35,6 +36,8 @@ enum Role {
     Migrate(migrate::Config),
     /// Copy log, keys and identity store, while they are in use, into a folder (SQLite; for Postgres see docs/backup.md)
     Backup(backup::Config),
+    /// Move log, keys and identity store to another database: from SQLite to Postgres, or back
+    Move(moving::Config),
     /// Make the first superuser, once per environment
     #[command(name = "createsuperuser")]
     CreateSuperuser(superuser::Config),
@@ -54,6 +57,7 @@ async fn main() -> std::process::ExitCode {
         Some(Role::Migrate(config)) => config.run().await.map_err(Into::into),
         Some(Role::CreateSuperuser(config)) => config.run().await,
         Some(Role::Backup(config)) => config.run().await,
+        Some(Role::Move(config)) => config.run().await,
         Some(Role::Log(command)) => command.run().await,
     })
 }

@@ -2,10 +2,10 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar for so many events, with the time that is left.
-pub fn events(number: u64) -> ProgressBar {
-    let style = "{bar:40} {human_pos}/{human_len} events, {per_sec}, {eta} left";
-    let bar = ProgressBar::new(number);
+/// A bar for so many things, with the time that is left.
+pub fn bar(number: u64, things: &'static str) -> ProgressBar {
+    let style = "{bar:40} {human_pos}/{human_len} {msg}, {per_sec}, {eta} left";
+    let bar = ProgressBar::new(number).with_message(things);
     match ProgressStyle::with_template(style) {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,

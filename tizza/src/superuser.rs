@@ -4,9 +4,10 @@ use std::io::{BufRead, IsTerminal};
 
 use anyhow::Context;
 use clap::Args;
+use command_api::Settings;
 use service_kit::{
     Problem,
-    config::{Listen, Stores},
+    config::{PublicUrl, Stores},
     telemetry,
 };
 
@@ -32,10 +33,7 @@ impl Config {
             None if std::io::stdin().is_terminal() => rpassword::prompt_password("Password: ")?,
             None => std::io::stdin().lock().lines().next().context("no password on standard input")??,
         };
-        let unused = Listen { http_host: "127.0.0.1".into(), http_port: None, public_url: None };
-        let public_url = unused.public_url(([127, 0, 0, 1], 8080).into())?;
-        let settings = command_api::Settings { auto_approve_pizzas: true, read_only: false };
-        let app = command_api::service::open(&self.stores, &public_url, settings).await?;
+        let app = command_api::service::open(&self.stores, &PublicUrl::nowhere(), Settings::default()).await?;
         let made = command_api::users::create_superuser(&app, &self.username, &password).await;
         app.close().await;
         let user_id = made.map_err(|Problem { detail, .. }| anyhow::anyhow!("{detail}"))?;

@@ -4,6 +4,7 @@ mod account;
 mod accounts;
 mod attempts;
 mod create_superuser;
+mod erased;
 mod forms;
 pub mod parse;
 pub mod passwords;
@@ -34,6 +35,7 @@ use UserEvent::{PasswordChanged, ProfileChanged, StaffGranted, StaffRevoked, Use
 pub use account::Account;
 pub(crate) use attempts::Attempts;
 pub use create_superuser::create_superuser;
+pub use erased::delete_erased;
 use parse::{Email, PersonName, SettingsChange, Username};
 use superusers::Superusers;
 

@@ -4,6 +4,7 @@ mod facts;
 mod keys;
 pub mod postgres;
 pub mod sqlite;
+mod tables;
 
 use std::{collections::HashMap, time::Duration};
 
@@ -22,9 +23,11 @@ pub use keys::{forget_old, remembered};
 
 pub const COLUMNS: &str = "partition, position, event_id, stream_id, version, type, schema_version, payload, metadata, recorded_at";
 
-static LOG: Store = Store {
+/// What the log's store is.
+pub static LOG: Store = Store {
     schema: "tizza_log",
     durability: Durability::Full,
+    tables: tables::TABLES,
     steps: &[
         Step {
             name: "log",
@@ -53,6 +56,12 @@ pub struct LogStore {
 }
 
 impl LogStore {
+    /// What is being moved in, and so cannot be opened yet.
+    #[must_use]
+    pub const fn of(database: Database) -> Self {
+        Self { database }
+    }
+
     /// Opens it, and makes it where there is none. A server that is away is waited for, as long as `patience` lasts.
     ///
     /// # Errors

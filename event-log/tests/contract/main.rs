@@ -14,6 +14,7 @@
 //! | `sealing`, `erasure` | personal values |
 //! | `stores` | opening |
 //! | `verify` | finding damage |
+//! | `moving` | taking the log to another database |
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -24,6 +25,7 @@ mod disk;
 mod edges;
 mod erasure;
 mod gone;
+mod moving;
 mod order;
 mod outages;
 mod place;

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use clap::Args;
 use tokio::net::TcpListener;
 
-pub use stores::{Place, Stores, or_close};
+pub use stores::{GivenUrl, Place, Stores, or_close};
 
 /// Where a service listens.
 #[derive(Args, Clone, Debug)]
@@ -54,12 +54,14 @@ pub struct ConfigError {
     /// What the system said.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    /// Whether it is only a matter of time: a store is not whole yet.
+    pub passes: bool,
 }
 
 impl ConfigError {
     /// A setting, and what is wrong with it.
     pub fn new(setting: &'static str, problem: impl Into<String>) -> Self {
-        Self { setting, problem: problem.into(), source: None }
+        Self { setting, problem: problem.into(), source: None, passes: false }
     }
 }
 
@@ -96,6 +98,7 @@ async fn bind(setting: &'static str, host: &str, port: u16) -> Result<TcpListene
         setting,
         problem: format!("cannot listen on {host}:{port}: {source}"),
         source: None,
+        passes: false,
     })
 }
 
@@ -104,6 +107,12 @@ async fn bind(setting: &'static str, host: &str, port: u16) -> Result<TcpListene
 pub struct PublicUrl(String);
 
 impl PublicUrl {
+    /// Of a program that serves nobody.
+    #[must_use]
+    pub fn nowhere() -> Self {
+        Self("http://127.0.0.1".into())
+    }
+
     /// An absolute link to `path`, which starts with a slash.
     #[must_use]
     pub fn link(&self, path: &str) -> String {

@@ -37,7 +37,26 @@ pub struct Stores {
 
 /// What an operator gave as a URL. Read later: where clap refuses a value it repeats it, and this one may hold a password.
 #[derive(Clone)]
-struct GivenUrl(String);
+pub struct GivenUrl(String);
+
+impl GivenUrl {
+    /// As it was given.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// The place that it names.
+    ///
+    /// # Errors
+    /// It is no URL of a store; `setting` is named.
+    pub fn place(&self, setting: &'static str, patience: Duration) -> Result<Place, ConfigError> {
+        match self.0.parse() {
+            Ok(url) => Ok(Place::new(setting, url, patience)),
+            Err(error) => Err(ConfigError::new(setting, format!("{error}"))),
+        }
+    }
+}
 
 impl From<String> for GivenUrl {
     fn from(text: String) -> Self {
@@ -95,11 +114,8 @@ impl Stores {
     fn place(&self, setting: &'static str, url: Option<&GivenUrl>, file: &str) -> Result<Place, ConfigError> {
         let patience = Duration::from_secs(self.connect_timeout);
         match url {
-            Some(GivenUrl(text)) => match text.parse() {
-                Ok(url) => Ok(Place { setting, url, patience }),
-                Err(error) => Err(ConfigError::new(setting, format!("{error}"))),
-            },
-            None => Ok(Place { setting: "DATA_DIR", url: StoreUrl::file(self.data_dir.join(file)), patience }),
+            Some(given) => given.place(setting, patience),
+            None => Ok(Place::new("DATA_DIR", StoreUrl::file(self.data_dir.join(file)), patience)),
         }
     }
 }
@@ -114,6 +130,12 @@ pub struct Place {
 }
 
 impl Place {
+    /// A place; a server that is away is waited for, as long as `patience` lasts.
+    #[must_use]
+    pub const fn new(setting: &'static str, url: StoreUrl, patience: Duration) -> Self {
+        Self { setting, url, patience }
+    }
+
     /// Whether it is a file that is not there. What a server has is told when it is opened.
     #[must_use]
     pub fn is_missing(&self) -> bool {
@@ -129,6 +151,7 @@ impl Place {
             setting: self.setting,
             problem: error.to_string(),
             source: error.source().map(|source| source.to_string().into()),
+            passes: matches!(error, OpenError::Importing { .. }),
         })
     }
 
@@ -141,6 +164,7 @@ impl Place {
             setting: self.setting,
             problem: format!("{} has failed", self.url),
             source: Some(error.into()),
+            passes: false,
         })
     }
 

@@ -23,8 +23,8 @@ use crate::{Problem, Slug, config::PublicUrl, http::LoggedActor, time};
 
 pub use passwords::HashError;
 use remembered::Sessions;
-pub use store::IdentityStore;
 use store::SessionRow;
+pub use store::{IDENTITY, IdentityStore};
 
 /// How long a session lasts.
 pub const SESSION: Duration = Duration::from_secs(14 * 24 * 60 * 60);

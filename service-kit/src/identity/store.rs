@@ -3,16 +3,41 @@
 use std::{collections::HashMap, time::Duration};
 
 use chrono::{DateTime, Utc};
-use database::{Database, Durability, OpenError, Step, Store, StoreUrl, on};
+use database::{
+    Database, Durability, OpenError, Step, Store, StoreUrl,
+    moving::table::{Kind, Table},
+    on,
+};
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::SessionTimes;
 use crate::time;
 
-const STORE: Store = Store {
+/// What the identity store is.
+pub static IDENTITY: Store = Store {
     schema: "tizza_identity",
     durability: Durability::Full,
+    tables: &[
+        Table {
+            name: "credentials",
+            key: 1,
+            seeded: false,
+            columns: &[("credential_id", Kind::Uuid), ("subject", Kind::Uuid), ("hash", Kind::Text), ("created_at", Kind::Time)],
+        },
+        Table {
+            name: "sessions",
+            key: 1,
+            seeded: false,
+            columns: &[
+                ("session_id", Kind::Uuid),
+                ("subject", Kind::Uuid),
+                ("secret_hash", Kind::Bytes),
+                ("started_at", Kind::Time),
+                ("expires_at", Kind::Time),
+            ],
+        },
+    ],
     steps: &[Step {
         name: "identity",
         sqlite: include_str!("../../migrations/sqlite/1_identity.sql"),
@@ -48,7 +73,7 @@ impl IdentityStore {
     /// # Errors
     /// See [`OpenError`].
     pub async fn open(url: &StoreUrl, patience: Duration) -> Result<Self, OpenError> {
-        Ok(Self { database: Database::open(url, &STORE, patience).await? })
+        Ok(Self { database: Database::open(url, &IDENTITY, patience).await? })
     }
 
     /// Whether nobody has a credential or a session.

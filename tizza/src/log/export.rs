@@ -60,7 +60,7 @@ impl Export {
 
 async fn lines(log: &LogStore, heads: &Heads, last: Option<Last>, out: &mut impl Write) -> anyhow::Result<()> {
     let epochs = log.epochs().await?;
-    let bar = progress::events(heads.iter().sum::<Position>().unsigned_abs());
+    let bar = progress::bar(heads.iter().sum::<Position>().unsigned_abs(), "events");
     for partition in Partition::all() {
         let head = heads[partition.index()];
         let mut position = match &last {

@@ -16,7 +16,7 @@ mod opened;
 mod show;
 mod tail;
 mod trace;
-mod verify;
+pub mod verify;
 
 use std::io;
 

@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::Args;
 use command_api::audit::Audit;
 use event_log::{ClaimKey, Keys, LogStore, verify::Verified};
+use indicatif::ProgressBar;
 use serde_json::json;
 use service_kit::{
     config::{ConfigError, Stores, or_close},
@@ -36,32 +37,33 @@ impl Verify {
             Ok::<_, ConfigError>((keys, ClaimKey::new(secrets.claim_key()?)))
         };
         let (keys, claim_key) = or_close(opened.await, log.close()).await?;
-        let verified = look(&log, &keys, claim_key).await;
+        let bar = progress::bar(log.length().await?, "events");
+        let verified = look(&log, &keys, claim_key, &bar).await;
+        bar.finish_and_clear();
         log.close().await;
         keys.close().await;
-        self.print(&verified?)
-    }
-
-    fn print(&self, verified: &Verified) -> anyhow::Result<()> {
-        let Verified { events, streams, claims, links, faults } = verified;
-        let mut out = std::io::stdout().lock();
-        if self.json {
-            writeln!(out, "{}", json!({ "events": events, "streams": streams, "claims": claims, "links": links, "faults": faults }))?;
-        } else {
-            for fault in faults.iter().take(PRINTED) {
-                writeln!(out, "{fault}")?;
-            }
-            writeln!(out, "{events} events, {streams} streams, {claims} names and {links} links were looked at")?;
-        }
-        anyhow::ensure!(faults.is_empty(), "{} things are wrong in the log", faults.len());
-        Ok(())
+        print(&verified?, self.json)
     }
 }
 
-async fn look(log: &LogStore, keys: &Keys, claim_key: ClaimKey) -> anyhow::Result<Verified> {
+/// Tells what was found; an error if something is wrong.
+pub fn print(verified: &Verified, json: bool) -> anyhow::Result<()> {
+    let Verified { events, streams, claims, links, faults } = verified;
+    let mut out = std::io::stdout().lock();
+    if json {
+        writeln!(out, "{}", json!({ "events": events, "streams": streams, "claims": claims, "links": links, "faults": faults }))?;
+    } else {
+        for fault in faults.iter().take(PRINTED) {
+            writeln!(out, "{fault}")?;
+        }
+        writeln!(out, "{events} events, {streams} streams, {claims} names and {links} links were looked at")?;
+    }
+    anyhow::ensure!(faults.is_empty(), "{} things are wrong in the log", faults.len());
+    Ok(())
+}
+
+/// Looks through all of it, as it is at one moment.
+pub async fn look(log: &LogStore, keys: &Keys, claim_key: ClaimKey, bar: &ProgressBar) -> anyhow::Result<Verified> {
     anyhow::ensure!(log.knows(&claim_key).await?, "CLAIM_KEY: the log was written with another key; bring that one back");
-    let bar = progress::events(log.length().await?);
-    let verified = log.verify(keys, Audit::new(claim_key), |read| bar.inc(read)).await;
-    bar.finish_and_clear();
-    Ok(verified?)
+    Ok(log.verify(keys, Audit::new(claim_key), |read| bar.inc(read)).await?)
 }

@@ -82,6 +82,11 @@ impl Client {
         self.send(Method::GET, path, None).await
     }
 
+    /// `None`: nobody is there yet.
+    pub async fn try_get(&self, url: &str) -> Option<Answer> {
+        self.answer(self.http.get(url)).await.ok()
+    }
+
     pub async fn post(&self, path: &str, body: Value) -> Answer {
         self.send(Method::POST, path, Some(body)).await
     }

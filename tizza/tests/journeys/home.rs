@@ -67,6 +67,19 @@ impl Home {
         Self { urls: STORES.map(|(setting, ..)| (setting, url.to_owned())).into(), ..Self::in_files() }
     }
 
+    /// The same data folder with its secrets; log, keys, identity and read store in a database.
+    pub fn moved(&self, url: &str) -> Self {
+        Self { urls: STORES.map(|(setting, ..)| (setting, url.to_owned())).into(), ..self.clone() }
+    }
+
+    /// A new home on the other kind of database; `None` if there is none.
+    pub fn another_kind(&self) -> Option<Self> {
+        match self.url("LOG_URL") {
+            StoreUrl::Sqlite(_) => Self::in_postgres(),
+            StoreUrl::Postgres(_) => Some(Self::in_files()),
+        }
+    }
+
     /// The same, but for one store, which is in a file.
     pub fn with_file(mut self, setting: &str) -> Self {
         self.urls.retain(|(name, _)| *name != setting);

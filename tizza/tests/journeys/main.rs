@@ -9,6 +9,7 @@ mod crashes;
 mod forms;
 mod home;
 mod looking;
+mod moving;
 mod outages;
 mod process;
 mod reading;

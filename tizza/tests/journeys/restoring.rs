@@ -123,6 +123,7 @@ async fn drill(home: Home, anew: Home, copy: impl Fn(&Home), restore: impl Fn(&H
     let begun = anew.tizza().args(["log", "new-epoch"]).output().unwrap();
     let told = String::from_utf8_lossy(&begun.stdout);
     assert!(begun.status.success() && told.starts_with("epoch 1") && told.contains("view pizzas: ahead"), "{begun:?}");
+    assert!(told.contains(&format!("user {id}: erased after the backup, deleted again")), "{told}");
     let server = Server::start_in(&anew);
     let (owner, stranger) = (server.client().logs_in("before").await, server.client());
 
@@ -134,6 +135,8 @@ async fn drill(home: Home, anew: Home, copy: impl Fn(&Home), restore: impl Fn(&H
     .await;
     stranger.get(&after.path()).await.expect(StatusCode::NOT_FOUND);
     stranger.post("/api/v1/session", json!({ "username": "after", "password": PASSWORD })).await.expect(StatusCode::UNAUTHORIZED);
+    stranger.post("/api/v1/session", json!({ "username": "mallory", "password": PASSWORD })).await.expect(StatusCode::UNAUTHORIZED);
+    mallory.moved_to(&server.url).get("/api/v1/session").await.expect(StatusCode::UNAUTHORIZED);
     for life in [&before, &after] {
         let asked = stranger.request(reqwest::Method::GET, "/api/v1/pizzas").header("Consistency-Token", &life.token);
         stranger.answer(asked).await.unwrap().problem(409, "epoch-changed");
