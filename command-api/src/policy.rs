@@ -144,7 +144,7 @@ impl<P: Policy> Worker<P> {
         // Whoever had the lease before may have come further.
         self.look_up(partition).await?;
         let step = self.work(partition, &lease, events).await;
-        log.release(&lease, self.owner).await?;
+        log.release(&[lease], self.owner).await?;
         if matches!(step, Ok(Step::Worked)) {
             self.positions[index] = Some(last.max(self.positions[index].unwrap_or(0)));
         }

@@ -3,10 +3,13 @@
 use clap::Parser;
 use event_log::{ClaimKey, EventLog};
 use service_kit::{
-    config::{ConfigError, Listen, PublicUrl, Stores, or_close},
+    config::{Ack, Admin, ConfigError, Kafka, Listen, PublicUrl, Relaying, Stores, or_close},
+    health::{Health, Readiness},
+    http::serve,
     identity::{Identity, IdentityStore},
     log::open_log,
     opening::opened,
+    relaying::Relaying as Relay,
     secrets::{Key, Secrets},
     shutdown::on_signals,
     telemetry::Telemetry,
@@ -21,9 +24,21 @@ pub struct Config {
     #[command(flatten)]
     listen: Listen,
     #[command(flatten)]
+    admin: Admin,
+    #[command(flatten)]
     stores: Stores,
     #[command(flatten)]
     settings: Settings,
+    #[command(flatten)]
+    kafka: Kafka,
+    #[command(flatten)]
+    relaying: Relaying,
+    /// Relay the log to the topic; false where `tizza relay` does
+    #[arg(long, env, default_value_t = true, action = clap::ArgAction::Set, help_heading = "Kafka")]
+    relay: bool,
+    /// What a command's answer waits for
+    #[arg(long, env, value_enum, default_value_t = Ack::Log, help_heading = "Kafka")]
+    ack: Ack,
     #[command(flatten)]
     telemetry: Telemetry,
 }
@@ -36,15 +51,36 @@ impl Config {
     pub async fn serve(self) -> anyhow::Result<()> {
         self.telemetry.start()?;
         let shutdown = on_signals()?;
-        let listener = self.listen.bind(8081).await?;
+        let (listener, admin) = (self.listen.bind(8081).await?, self.admin.bind(8091).await?);
         let public_url = self.listen.public_url(listener.local_addr()?)?;
-        let opening = opened([&listener], async || open(&self.stores, &public_url, self.settings.clone()).await);
+        let opening = opened([&listener, &admin], async || open(&self.stores, &public_url, self.settings.clone()).await);
         let Some(app) = shutdown.run_until_cancelled(opening).await.transpose()? else { return Ok(()) };
-        tracing::info!(address = %listener.local_addr()?, "command-api listens");
-        let served = run(app.clone(), listener, shutdown).await;
+        let relaying = match Relay::prepare(&app.log, &self.kafka, self.relaying.making(false)).await {
+            Ok(relaying) => relaying,
+            Err(error) => {
+                app.close().await;
+                return Err(error.into());
+            }
+        };
+        let ready = readiness(Readiness::default(), &app).with_log(&app.log, relaying.as_ref().map(Relay::topic));
+        tracing::info!(address = %listener.local_addr()?, admin = %admin.local_addr()?, "command-api listens");
+        let answering = tokio::spawn(serve(admin, ready.router(), shutdown.clone()));
+        let relaying = relaying.filter(|_| self.relay).map(|relaying| (relaying, self.ack));
+        let served = run(app.clone(), listener, relaying, shutdown).await;
+        answering.await??;
         app.close().await;
         Ok(served?)
     }
+}
+
+/// With what commands depend on besides the log.
+#[must_use]
+pub fn readiness(checks: Readiness, app: &App) -> Readiness {
+    let identity = app.identity.clone();
+    checks.with("identity", move || {
+        let identity = identity.clone();
+        async move { Health::of(identity.answers().await) }
+    })
 }
 
 /// Opens what commands need: log, keys and identity store.

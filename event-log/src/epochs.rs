@@ -20,6 +20,12 @@ impl Epochs {
         self.0.last().map_or(FIRST, |(number, _)| *number)
     }
 
+    /// Whether no restore has begun another one yet.
+    #[must_use]
+    pub fn is_first(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Which one an event belongs to.
     #[must_use]
     pub fn of(&self, partition: Partition, position: Position) -> u32 {

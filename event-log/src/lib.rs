@@ -15,7 +15,9 @@
 //! | `recent` | the newest events, in memory |
 //! | `store` | the statements, for SQLite and for Postgres |
 //! | `inspect`, [`verify`] | looking at the log as it is stored, and whether it is as it must be |
-//! | [`policy_store`] | checkpoints, leases and parked events of those who react to events |
+//! | [`policy_store`] | checkpoints and parked events of those who react to events |
+//! | `leases` | who may work on what, until when |
+//! | [`kafka`] | the log on a topic of Kafka: the relay, and a source for those who follow it |
 //!
 //! Positions in a partition are 1, 2, 3, … in the order of commits, without gaps: a reader that has seen *n* has seen all
 //! up to *n*.
@@ -27,7 +29,9 @@ pub mod epochs;
 pub mod erasures;
 mod inspect;
 mod judge;
+pub mod kafka;
 pub mod keys;
+mod leases;
 mod moved;
 pub mod partition;
 pub mod policy_store;
@@ -156,11 +160,20 @@ impl EventLog {
     /// # Errors
     /// The database's own.
     pub async fn read(&self, partition: Partition, after: Position, limit: usize) -> Result<Vec<Recorded>, sqlx::Error> {
-        let events = match self.told.recent.after(partition, after, limit) {
-            Some(events) => events,
-            None => store::read(self.database.reader.acquire().await?.connection(), partition, after, limit).await?,
-        };
+        self.keys.unseal(self.read_sealed(partition, after, limit).await?).await
+    }
+
+    /// What was read sealed, opened.
+    pub(crate) async fn unseal(&self, events: Vec<Recorded>) -> Result<Vec<Recorded>, sqlx::Error> {
         self.keys.unseal(events).await
+    }
+
+    /// The same, and what is sealed stays sealed.
+    pub(crate) async fn read_sealed(&self, partition: Partition, after: Position, limit: usize) -> Result<Vec<Recorded>, sqlx::Error> {
+        match self.told.recent.after(partition, after, limit) {
+            Some(events) => Ok(events),
+            None => store::read(self.database.reader.acquire().await?.connection(), partition, after, limit).await,
+        }
     }
 
     /// At most `limit` events of some types in a partition, after one position and up to another, oldest first.

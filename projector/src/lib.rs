@@ -2,6 +2,7 @@
 //!
 //! | module | what lives there |
 //! | --- | --- |
+//! | [`source`] | where events come from: the log, or a topic |
 //! | [`worker`] | one a partition: reads a batch, folds it, writes rows and checkpoints in one transaction |
 //! | [`projection`] | what a projection is |
 //! | [`table`] | rows of a table while a batch is folded: loaded, changed in memory, written back |
@@ -15,17 +16,23 @@ pub mod pizzas;
 pub mod pizzerias;
 pub mod projection;
 pub mod service;
+pub mod source;
 pub mod table;
 pub mod users;
 pub mod worker;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use event_log::{Epochs, EventLog, Partition};
+use event_log::{
+    Epochs, EventLog, Heads, Partition,
+    kafka::{Topic, TopicError, TopicSource},
+};
 use read_store::ReadStore;
+use service_kit::config::Group;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use projection::{Fold, FoldError, Projection};
+pub use source::Source;
 pub use worker::{Step, Worker};
 
 /// The registry.
@@ -57,18 +64,90 @@ pub async fn prepare(log: &Epochs, store: &ReadStore) -> Result<Vec<(Arc<dyn Pro
     Ok(prepared)
 }
 
-/// Folds until `shutdown`, then finishes the batches in flight.
-///
-/// # Errors
-/// The tables cannot be made.
-pub async fn run(log: EventLog, store: ReadStore, shutdown: CancellationToken) -> Result<(), sqlx::Error> {
-    let prepared = prepare(log.epochs(), &store).await?;
-    let workers = TaskTracker::new();
-    for partition in Partition::all() {
-        let worker = Worker::new(log.clone(), store.clone(), partition, &prepared);
-        workers.spawn(worker::run(worker, shutdown.clone()));
+/// A topic that is followed instead of the log.
+#[derive(Clone, Debug)]
+pub struct Following {
+    /// Which.
+    pub topic: Topic,
+    /// How, and with whom the partitions are shared.
+    pub group: Group,
+}
+
+/// What folds, before it begins.
+pub struct Projector {
+    store: ReadStore,
+    prepared: Vec<(Arc<dyn Projection>, i64)>,
+    source: Source,
+    group: Option<Group>,
+}
+
+impl Projector {
+    /// Makes what is missing, and finds out how far all is folded.
+    ///
+    /// # Errors
+    /// The read store's database failed.
+    pub async fn prepare(log: &EventLog, store: &ReadStore, following: Option<Following>) -> Result<Self, sqlx::Error> {
+        let prepared = prepare(log.epochs(), store).await?;
+        let (source, group) = match following {
+            None => (Source::Log(log.clone()), None),
+            Some(Following { topic, group }) => {
+                let folded = furthest(store, &prepared).await?;
+                (Source::Topic(TopicSource::new(log.clone(), topic, folded)), Some(group))
+            }
+        };
+        Ok(Self { store: store.clone(), prepared, source, group })
     }
-    workers.close();
-    workers.wait().await;
-    Ok(())
+
+    /// How the topic is followed; `None`: the log is.
+    #[must_use]
+    pub fn topic(&self) -> Option<TopicSource> {
+        match &self.source {
+            Source::Log(_) => None,
+            Source::Topic(topic) => Some(topic.clone()),
+        }
+    }
+
+    /// Folds until `shutdown`, then finishes the batches in flight.
+    ///
+    /// # Errors
+    /// The topic is not there, or not as it must be.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), TopicError> {
+        let Self { store, prepared, source, group } = self;
+        let workers = TaskTracker::new();
+        for partition in Partition::all() {
+            let worker = Worker::new(source.clone(), store.clone(), partition, &prepared);
+            workers.spawn(worker::run(worker, shutdown.clone()));
+        }
+        workers.close();
+        if let (Source::Topic(topic), Some(group)) = (&source, &group) {
+            follow(topic, group, &shutdown).await?;
+        }
+        workers.wait().await;
+        Ok(())
+    }
+}
+
+/// A topic that is not there yet is waited for: a relay may be about to make it.
+async fn follow(topic: &TopicSource, group: &Group, shutdown: &CancellationToken) -> Result<(), TopicError> {
+    loop {
+        match topic.run(&group.kafka_group, group.session_timeout(), shutdown.clone()).await {
+            Err(error @ TopicError::Missing(_)) => {
+                tracing::warn!(%error, "the topic is waited for");
+                if shutdown.run_until_cancelled(tokio::time::sleep(AGAIN)).await.is_none() {
+                    return Ok(());
+                }
+            }
+            done => return done,
+        }
+    }
+}
+
+/// How long until a missing topic is looked for again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Up to where the furthest projection has folded each partition.
+async fn furthest(store: &ReadStore, prepared: &[(Arc<dyn Projection>, i64)]) -> Result<Heads, sqlx::Error> {
+    let checkpoints = store.checkpoints().await?;
+    let known = prepared.iter().filter_map(|(projection, generation)| checkpoints.get(&(projection.view().name.to_owned(), *generation)));
+    Ok(known.fold(Heads::default(), |far, positions| std::array::from_fn(|partition| far[partition].max(positions[partition]))))
 }

@@ -1,22 +1,35 @@
 //! `projector` as a program of its own.
 
+use std::collections::HashMap;
+
 use clap::Parser;
-use event_log::EventLog;
-use read_store::ReadStore;
+use event_log::{EventLog, Partition};
+use read_store::{ReadError, ReadStore, views};
+use serde_json::{Value, json};
 use service_kit::{
-    config::{ConfigError, Stores, or_close},
+    config::{Admin, ConfigError, Group, Kafka, Stores, or_close},
+    health::{Health, Readiness},
+    http::serve,
     log::open_log,
     opening::opened,
     shutdown::on_signals,
     telemetry::Telemetry,
 };
 
+use crate::{Following, Projector};
+
 /// Folds events into the read store.
 #[derive(Parser, Clone, Debug)]
 #[command(version)]
 pub struct Config {
     #[command(flatten)]
+    admin: Admin,
+    #[command(flatten)]
     stores: Stores,
+    #[command(flatten)]
+    kafka: Kafka,
+    #[command(flatten)]
+    group: Group,
     #[command(flatten)]
     telemetry: Telemetry,
 }
@@ -29,15 +42,25 @@ impl Config {
     pub async fn serve(self) -> anyhow::Result<()> {
         self.telemetry.start()?;
         let shutdown = on_signals()?;
-        let opening = opened([], async || open(&self.stores).await);
+        let admin = self.admin.bind(8093).await?;
+        let opening = opened([&admin], async || open(&self.stores).await);
         let Some((log, store)) = shutdown.run_until_cancelled(opening).await.transpose()? else { return Ok(()) };
-        tracing::info!("projector folds");
-        let follow = tokio::spawn({
+        let topic = self.kafka.topic(log.epochs())?;
+        let following = topic.clone().map(|topic| Following { topic, group: self.group.clone() });
+        let projector = self.stores.read()?.answered(Projector::prepare(&log, &store, following).await)?;
+        let ready = readiness(Readiness::default(), &log, &store, &projector);
+        tracing::info!(admin = %admin.local_addr()?, topic = topic.as_ref().map(event_log::kafka::Topic::name), "projector folds");
+        let answering = tokio::spawn(serve(admin, ready.router(), shutdown.clone()));
+        // Who follows a topic hears of everything there.
+        let follow = topic.is_none().then(|| {
             let log = log.clone();
-            async move { log.follow().await }
+            tokio::spawn(async move { log.follow().await })
         });
-        let folded = crate::run(log.clone(), store.clone(), shutdown).await;
-        follow.abort();
+        let folded = projector.run(shutdown).await;
+        if let Some(follow) = follow {
+            follow.abort();
+        }
+        answering.await??;
         log.close().await;
         store.close().await;
         Ok(folded?)
@@ -50,4 +73,53 @@ async fn open(stores: &Stores) -> Result<(EventLog, ReadStore), ConfigError> {
     let (log, _) = open_log(stores).await?;
     let store = or_close(place.open(ReadStore::open).await, log.close()).await?;
     Ok((log, store))
+}
+
+/// With what a projector depends on, and how far it is behind.
+#[must_use]
+pub fn readiness(checks: Readiness, log: &EventLog, store: &ReadStore, projector: &Projector) -> Readiness {
+    let lag = {
+        let (log, store) = (log.clone(), store.clone());
+        move || {
+            let (log, store) = (log.clone(), store.clone());
+            async move {
+                match lags(&log, &store).await {
+                    Ok(lags) => Health::Fine(json!(lags)),
+                    Err(error) => Health::of::<(), _>(Err(error)),
+                }
+            }
+        }
+    };
+    let checks = checks.with_log(log, None).with("lag_events", lag).with("read_store", {
+        let store = store.clone();
+        move || {
+            let store = store.clone();
+            async move { Health::of(store.checkpoints().await) }
+        }
+    });
+    let Some(topic) = projector.topic() else { return checks };
+    checks.with("topic", move || {
+        let following = topic.following();
+        async move {
+            let told = json!({
+                "partitions": following.partitions, "rebalances": following.rebalances, "foreign_records": following.strangers,
+            });
+            if following.is_connected { Health::Fine(told) } else { Health::Degraded(told) }
+        }
+    })
+}
+
+/// How many events each view has to fold yet.
+async fn lags(log: &EventLog, store: &ReadStore) -> Result<HashMap<&'static str, Value>, ReadError> {
+    let live = store.live().await?;
+    let checkpoints = store.checkpoints().await?;
+    let mut heads = 0;
+    for partition in Partition::all() {
+        heads += log.head(partition).await?;
+    }
+    let lag = |view: &read_store::View| {
+        let folded: i64 = checkpoints.get(&(view.name.to_owned(), live.generation(view))).map_or(0, |positions| positions.iter().sum());
+        heads - folded
+    };
+    Ok(views::ALL.iter().map(|view| (view.name, lag(view).into())).collect())
 }

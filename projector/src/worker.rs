@@ -9,11 +9,11 @@ use std::{
 };
 
 use database::Fault;
-use event_log::{EventLog, Partition, Position, Recorded};
+use event_log::{Partition, Position, Recorded};
 use read_store::{ReadStore, checkpoints::advance};
 use tokio_util::sync::CancellationToken;
 
-use crate::{FoldError, Projection};
+use crate::{FoldError, Projection, Source};
 
 /// How many events are folded at once.
 const BATCH: usize = 500;
@@ -36,7 +36,7 @@ pub enum Step {
 
 /// Folds one partition.
 pub struct Worker {
-    log: EventLog,
+    source: Source,
     store: ReadStore,
     partition: Partition,
     tracks: Vec<Track>,
@@ -68,7 +68,7 @@ impl Away {
 
 /// Runs a worker until `shutdown`.
 pub async fn run(mut worker: Worker, shutdown: CancellationToken) {
-    let mut heads = worker.log.heads();
+    let mut heads = worker.source.heads();
     while !shutdown.is_cancelled() {
         heads.mark_unchanged();
         let wait = match worker.step().await {
@@ -87,14 +87,14 @@ pub async fn run(mut worker: Worker, shutdown: CancellationToken) {
 impl Worker {
     /// A worker for these projections and generations.
     #[must_use]
-    pub fn new(log: EventLog, store: ReadStore, partition: Partition, projections: &[(Arc<dyn Projection>, i64)]) -> Self {
+    pub fn new(source: Source, store: ReadStore, partition: Partition, projections: &[(Arc<dyn Projection>, i64)]) -> Self {
         let track = |(projection, generation): &(Arc<dyn Projection>, i64)| Track {
             projection: projection.clone(),
             generation: *generation,
             position: None,
             failed_at: None,
         };
-        Self { log, store, partition, tracks: projections.iter().map(track).collect(), told: false }
+        Self { source, store, partition, tracks: projections.iter().map(track).collect(), told: false }
     }
 
     /// Folds one batch: of the projections that are furthest behind, together.
@@ -116,7 +116,7 @@ impl Worker {
 
     async fn try_step(&mut self) -> Result<Step, Away> {
         self.look_up().await.map_err(Away::read_store)?;
-        let head = self.log.heads().borrow()[self.partition.index()];
+        let head = self.source.heads().borrow()[self.partition.index()];
         let waiting = |track: &Track| track.failed_at.is_some_and(|at| at.elapsed() < RETRY);
         let behind = |track: &&Track| !waiting(track) && track.position.unwrap_or(0) < head;
         let Some(from) = self.tracks.iter().filter(behind).filter_map(|track| track.position).min() else {
@@ -125,7 +125,7 @@ impl Worker {
         // Those that are ahead are met, not overtaken: from there on all go together.
         let meet = self.tracks.iter().filter_map(|track| track.position).filter(|position| *position > from).min();
         let limit = meet.map_or(BATCH, |meet| BATCH.min((meet - from) as usize));
-        let batch = self.log.read(self.partition, from, limit).await.map_err(|error| Away { store: "log", error })?;
+        let batch = self.source.read(self.partition, from, limit).await.map_err(|error| Away { store: "log", error })?;
         if batch.is_empty() {
             return Ok(Step::Idle);
         }
@@ -153,6 +153,7 @@ impl Worker {
             Ok(moved) => {
                 if moved {
                     self.store.folded(&generations, self.partition, to);
+                    self.source.folded(self.partition, to);
                 }
                 for i in group {
                     self.tracks[*i].position = moved.then_some(to);
@@ -211,6 +212,10 @@ impl Worker {
         for track in &mut self.tracks {
             let key = (track.projection.view().name.to_owned(), track.generation);
             track.position = Some(checkpoints.get(&key).map_or(0, |positions| positions[self.partition.index()]));
+        }
+        // Others may have folded it meanwhile.
+        if let Some(furthest) = self.tracks.iter().filter_map(|track| track.position).max() {
+            self.source.folded(self.partition, furthest);
         }
         Ok(())
     }

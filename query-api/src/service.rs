@@ -3,7 +3,9 @@
 use clap::Parser;
 use read_store::ReadStore;
 use service_kit::{
-    config::{ConfigError, Listen, PublicUrl, Stores, or_close},
+    config::{Admin, ConfigError, Listen, PublicUrl, Stores, or_close},
+    health::{Health, Readiness},
+    http::serve,
     identity::{Identity, IdentityStore},
     opening::opened,
     secrets::Secrets,
@@ -20,6 +22,8 @@ pub struct Config {
     #[command(flatten)]
     listen: Listen,
     #[command(flatten)]
+    admin: Admin,
+    #[command(flatten)]
     stores: Stores,
     #[command(flatten)]
     telemetry: Telemetry,
@@ -33,16 +37,31 @@ impl Config {
     pub async fn serve(self) -> anyhow::Result<()> {
         self.telemetry.start()?;
         let shutdown = on_signals()?;
-        let listener = self.listen.bind(8082).await?;
+        let (listener, admin) = (self.listen.bind(8082).await?, self.admin.bind(8092).await?);
         let public_url = self.listen.public_url(listener.local_addr()?)?;
-        let opening = opened([&listener], async || open(&self.stores, &public_url).await);
+        let opening = opened([&listener, &admin], async || open(&self.stores, &public_url).await);
         let Some(app) = shutdown.run_until_cancelled(opening).await.transpose()? else { return Ok(()) };
-        tracing::info!(address = %listener.local_addr()?, "query-api listens");
+        tracing::info!(address = %listener.local_addr()?, admin = %admin.local_addr()?, "query-api listens");
+        let answering = tokio::spawn(serve(admin, readiness(&app).router(), shutdown.clone()));
         let served = run(app.clone(), listener, shutdown).await;
+        answering.await??;
         app.identity.close().await;
         app.store.close().await;
         Ok(served?)
     }
+}
+
+fn readiness(app: &App) -> Readiness {
+    let (identity, store) = (app.identity.clone(), app.store.clone());
+    let identity = move || {
+        let identity = identity.clone();
+        async move { Health::of(identity.answers().await) }
+    };
+    let store = move || {
+        let store = store.clone();
+        async move { Health::of(store.live().await) }
+    };
+    Readiness::default().with("identity", identity).with("read_store", store)
 }
 
 /// Opens the read store and the identity store. The keys to cookies are made as long as nobody has a cookie.

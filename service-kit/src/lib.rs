@@ -16,17 +16,21 @@
 //! | [`page`] | collections, a page at a time |
 //! | [`identity`] | passwords and sessions |
 //! | [`log`] | opening the log with the keys to what is sealed in it |
+//! | [`health`] | the admin listener of every service |
+//! | [`relaying`] | a relay inside a service |
 //! | [`opening`] | what a service does until its stores are open |
 
 pub mod config;
 mod fault;
 pub mod fields;
+pub mod health;
 pub mod http;
 pub mod identity;
 pub mod log;
 pub mod opening;
 pub mod page;
 pub mod problem;
+pub mod relaying;
 pub mod secrets;
 pub mod shutdown;
 pub mod telemetry;

@@ -2,26 +2,19 @@
 
 use std::{
     env, fs, io,
-    net::{Ipv4Addr, TcpListener},
-    ops::Range,
     path::{Path, PathBuf},
     process::Command,
-    thread::sleep,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use crate::{
-    Missing, binaries,
-    process::{self, Folder, Guarded, NOBODY},
+    Missing, binaries, launch,
+    process::{self, Folder, Guarded, Habits, NOBODY},
     wire,
 };
 
-/// For a start, crash recovery included, and for what is left of a killed server to go away.
-const START_LIMIT: Duration = Duration::from_secs(60);
-const POLL: Duration = Duration::from_millis(20);
-
-/// Below the ports that the system gives to outgoing connections: none of them takes a server's port while it is down.
-const PORTS: Range<u16> = 20_000..32_000;
+/// A postmaster takes its sessions along when it is told to QUIT.
+const HABITS: Habits = Habits { end: "QUIT", refuses_root: true };
 
 /// Of every cluster: only this machine gets in.
 const LOCAL: [(&str, &str); 2] = [("listen_addresses", "127.0.0.1"), ("unix_socket_directories", "")];
@@ -77,23 +70,20 @@ impl Postgres {
         }
         let mut cluster = Self { bin, arguments, port: 0, pid: 0, server: None, folder };
         cluster.initialise()?;
-        cluster.launch_within_limit(free_port)?;
+        cluster.launch_within_limit(launch::free_port)?;
         Ok(cluster)
     }
 
     fn initialise(&self) -> io::Result<()> {
         // `--no-clean`: when it is interrupted, the servers that it runs still need the data to end in peace.
         let settings = ["-D", "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync", "--no-clean"];
-        let status = Guarded::start(&[&[self.program("initdb")], settings.map(str::to_owned).as_slice()].concat(), &self.folder)?.wait()?;
-        if status.success() { Ok(()) } else { Err(io::Error::other(format!("initdb: {status}: {}", self.log()))) }
+        let status =
+            Guarded::start(&[&[self.program("initdb")], settings.map(str::to_owned).as_slice()].concat(), &self.folder, HABITS)?.wait()?;
+        if status.success() { Ok(()) } else { Err(io::Error::other(format!("initdb: {status}: {}", launch::log(&self.folder)))) }
     }
 
     fn program(&self, name: &str) -> String {
         self.bin.join(name).display().to_string()
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.folder.path.join("log")).unwrap_or_default()
     }
 
     /// The URL of a new, empty database with a name of its own.
@@ -152,35 +142,18 @@ impl Postgres {
         self.launch_within_limit(|| Ok(port)).unwrap_or_else(|e| panic!("Postgres does not start again on port {port}: {e}"));
     }
 
-    /// Tries until nothing is in the way: another process may have taken the port since it was looked at, and sessions of a
-    /// killed server hold its shared memory until they notice.
     fn launch_within_limit(&mut self, port: impl Fn() -> io::Result<u16>) -> io::Result<()> {
-        let deadline = Instant::now() + START_LIMIT;
-        loop {
+        launch::within_limit(|deadline| {
             self.port = port()?;
-            match self.launch(deadline) {
-                Err(e) if e.kind() == io::ErrorKind::ResourceBusy && Instant::now() < deadline => sleep(POLL),
-                launched => return launched,
-            }
-        }
+            self.launch(deadline)
+        })
     }
 
     fn launch(&mut self, deadline: Instant) -> io::Result<()> {
         let program = [self.program("postgres"), "-D".into(), "data".into(), "-p".into(), self.port.to_string()];
-        let mut server = Guarded::start(&[&program, self.arguments.as_slice()].concat(), &self.folder)?;
+        let server = Guarded::start(&[&program, self.arguments.as_slice()].concat(), &self.folder, HABITS)?;
         self.pid = server.pid;
-        while !self.takes_sessions() {
-            let ended = server.ended()?;
-            if ended.is_none() && Instant::now() < deadline {
-                sleep(POLL);
-                continue;
-            }
-            let log = self.log();
-            let busy = ended.is_some() && log.contains("in use");
-            let kind = if busy { io::ErrorKind::ResourceBusy } else { io::ErrorKind::Other };
-            return Err(io::Error::new(kind, format!("{}{log}", if ended.is_some() { "" } else { "it takes too long\n" })));
-        }
-        self.server = Some(server);
+        self.server = Some(launch::answering(server, &self.folder, deadline, || self.takes_sessions())?);
         Ok(())
     }
 
@@ -216,11 +189,4 @@ pub(crate) fn parent_folder(told: Option<&Path>) -> io::Result<PathBuf> {
     let candidates = told.map_or_else(|| vec![env::temp_dir(), "/tmp".into(), "/var/tmp".into()], |told| vec![told.to_owned()]);
     let parent = candidates.iter().find(|folder| process::searchable(folder));
     parent.ok_or_else(|| io::Error::other(format!("uid {NOBODY} cannot look into {candidates:?}")))?.canonicalize()
-}
-
-fn free_port() -> io::Result<u16> {
-    let first = process::random() as usize % PORTS.len();
-    let free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
-    let port = PORTS.cycle().skip(first).take(PORTS.len()).find(free);
-    port.ok_or_else(|| io::Error::new(io::ErrorKind::AddrInUse, "every port is taken"))
 }

@@ -40,7 +40,9 @@ pub fn run(command: &mut Command) -> io::Result<()> {
     if output.status.success() {
         return Ok(());
     }
-    Err(io::Error::other(format!("{program}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim())))
+    // Not every program complains on standard error.
+    let said = String::from_utf8_lossy(&[output.stderr, output.stdout].concat()).into_owned();
+    Err(io::Error::other(format!("{program}: {}: {}", output.status, said.trim())))
 }
 
 /// A number by chance, from the seeds of std's hash maps.
@@ -61,13 +63,23 @@ pub fn unique(prefix: &str) -> String {
 /// - 4 is for the [`Folder`]: it stays open as long as anything that the server has started lives.
 const GUARD: &str = r#"
     exec 3<&0 4>&2 2>>log
+    end=$1; shift
     "$@" </dev/null >log 2>&1 3<&- & server=$!
     echo $server
-    (read -r _ <&3; while kill -QUIT $server; do kill -CONT $server; sleep 1; done) >/dev/null 4>&- & watcher=$!
+    (read -r _ <&3; while kill -$end $server; do kill -CONT $server; sleep 1; done) >/dev/null 4>&- & watcher=$!
     wait $server; status=$?
     kill $watcher
     exit $status
 "#;
+
+/// What a server asks of who starts it.
+#[derive(Clone, Copy, Debug)]
+pub struct Habits {
+    /// The signal that ends it at once, by the name that `kill` knows.
+    pub end: &'static str,
+    /// Whether it runs as [`NOBODY`] if we are root.
+    pub refuses_root: bool,
+}
 
 /// A server, or what prepares one. Dropped, it is ended at once.
 #[derive(Debug)]
@@ -79,14 +91,14 @@ pub struct Guarded {
 }
 
 impl Guarded {
-    /// Starts a program with its arguments, in a folder, as the server's user. It writes `log` there.
+    /// Starts a program with its arguments, in a folder. It writes `log` there.
     ///
     /// # Errors
     /// There is no shell, or the server's user cannot write into the folder.
-    pub fn start(server: &[String], folder: &Folder) -> io::Result<Self> {
-        let mut sh = shell(GUARD, server);
+    pub fn start(server: &[String], folder: &Folder, habits: Habits) -> io::Result<Self> {
+        let mut sh = shell(GUARD, [&[habits.end.to_owned()], server].concat());
         sh.current_dir(&folder.path).stdout(Stdio::piped()).stderr(folder.tenancy()?);
-        if root() {
+        if habits.refuses_root && root() {
             sh.uid(NOBODY).gid(NOBODY);
         }
         let mut guard = sh.spawn()?;

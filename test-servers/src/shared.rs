@@ -1,8 +1,9 @@
-//! One server for all tests of a process, and a database of its own for each of them.
+//! One server for all tests of a process, and a database of its own for each of them; one broker, where they take topics of
+//! their own.
 
 use std::{env, process::Command, sync::OnceLock};
 
-use crate::{Missing, Options, Postgres, process};
+use crate::{Kafka, Missing, Options, Postgres, process};
 
 /// The URL of a new, empty database with a name of its own. Its server is shared by the whole process, and made with the
 /// default [`Options`]; where `DATABASE_URL` names a Postgres, it is that one, and the database stays there.
@@ -21,6 +22,24 @@ pub fn shared_database() -> Result<String, &'static Missing> {
     }
     // Never dropped: the guard sees our end, see `process::Guarded`.
     CLUSTER.get_or_init(|| Postgres::start(Options::default())).as_ref().map(Postgres::new_database).map_err(|missing| *missing)
+}
+
+/// The bootstrap address of a broker that is shared by the whole process; where `KAFKA_BOOTSTRAP` names one, it is that one. Who
+/// uses it gives topics and groups names that nobody else has.
+///
+/// # Errors
+/// There is no Kafka, or no Java.
+///
+/// # Panics
+/// The broker does not start.
+pub fn shared_broker() -> Result<String, &'static Missing> {
+    static BROKER: OnceLock<Result<Kafka, &'static Missing>> = OnceLock::new();
+
+    if let Some(given) = env::var("KAFKA_BOOTSTRAP").ok().filter(|address| !address.is_empty()) {
+        return Ok(given);
+    }
+    // Never dropped: the guard sees our end, see `process::Guarded`.
+    BROKER.get_or_init(Kafka::start).as_ref().map(Kafka::bootstrap).map_err(|missing| *missing)
 }
 
 /// On a server that is not ours: `psql` knows each way in (passwords, TLS, sockets).

@@ -13,10 +13,10 @@ use std::{
 use crate::{Options, Postgres, binaries, postgres::parent_folder, process, shared, shared_database, wire};
 
 /// Set in the process that is to be killed.
-const VICTIM: &str = "TEST_SERVERS_VICTIM";
+pub(crate) const VICTIM: &str = "TEST_SERVERS_VICTIM";
 
 /// Waits for a condition; whether it came to be. A second is enough on an idle machine.
-fn eventually(holds: impl Fn() -> bool) -> bool {
+pub(crate) fn eventually(holds: impl Fn() -> bool) -> bool {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !holds() && Instant::now() < deadline {
         yield_now();
@@ -24,8 +24,23 @@ fn eventually(holds: impl Fn() -> bool) -> bool {
     holds()
 }
 
-fn lives(pid: u32) -> bool {
+pub(crate) fn lives(pid: u32) -> bool {
     Path::new("/proc").join(pid.to_string()).exists()
+}
+
+/// Runs a test in a process of its own, and kills that as soon as it says what it has started.
+pub(crate) fn what_a_victim_starts(test: &str) -> String {
+    let mut victim = Command::new(env::current_exe().expect("we run"))
+        .args(["--exact", "--nocapture", test])
+        .env(VICTIM, "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("this program runs once more");
+    let lines = BufReader::new(victim.stdout.take().expect("it was asked for")).lines().map_while(Result::ok);
+    let started = lines.filter_map(|line| line.strip_prefix("STARTED ").map(str::to_owned)).next();
+    victim.kill().expect("it is our child");
+    victim.wait().expect("it is our child");
+    started.expect("it has started a server")
 }
 
 /// Runs a statement in the database of a URL that we have made.
@@ -103,17 +118,7 @@ fn nothing_is_left_when_our_process_is_killed() {
             std::thread::park();
         }
     }
-    let mut victim = Command::new(env::current_exe().expect("we run"))
-        .args(["--exact", "--nocapture", "tests::nothing_is_left_when_our_process_is_killed"])
-        .env(VICTIM, "1")
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("this program runs once more");
-    let lines = BufReader::new(victim.stdout.take().expect("it was asked for")).lines().map_while(Result::ok);
-    let started = lines.filter_map(|line| line.strip_prefix("STARTED ").map(str::to_owned)).next();
-    victim.kill().expect("it is our child");
-    victim.wait().expect("it is our child");
-    let started = started.expect("it has started a cluster");
+    let started = what_a_victim_starts("tests::nothing_is_left_when_our_process_is_killed");
     let (pid, data) = started.split_once(' ').expect("a process and a folder");
     let (pid, folder) = (pid.parse().expect("a process"), Path::new(data).parent().expect("the cluster's folder"));
 

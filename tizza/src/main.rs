@@ -1,6 +1,5 @@
 //! `tizza`: all roles in one process, each role by itself, and the operators' commands.
 
-mod admin;
 mod all_in_one;
 mod backup;
 mod gateway;
@@ -8,6 +7,7 @@ mod log;
 mod migrate;
 mod moving;
 mod progress;
+mod relay;
 mod superuser;
 
 use clap::{Parser, Subcommand};
@@ -28,6 +28,8 @@ struct Cli {
 enum Role {
     /// Take commands and append events to the log
     CommandApi(command_api::service::Config),
+    /// Relay the log to Kafka; command-api does it, too, unless told otherwise
+    Relay(relay::Config),
     /// Fold events into the read store
     Projector(projector::service::Config),
     /// Answer queries from the read store
@@ -52,6 +54,7 @@ async fn main() -> std::process::ExitCode {
     service_kit::exit_code(match cli.role {
         None => cli.all_in_one.serve().await,
         Some(Role::CommandApi(config)) => config.serve().await,
+        Some(Role::Relay(config)) => config.serve().await,
         Some(Role::Projector(config)) => config.serve().await,
         Some(Role::QueryApi(config)) => config.serve().await,
         Some(Role::Migrate(config)) => config.run().await.map_err(Into::into),

@@ -46,6 +46,11 @@ pub static LOG: Store = Store {
             sqlite: include_str!("../../migrations/sqlite/5_epochs.sql"),
             postgres: include_str!("../../migrations/postgres/5_epochs.sql"),
         },
+        Step {
+            name: "relay",
+            sqlite: include_str!("../../migrations/sqlite/6_relay.sql"),
+            postgres: include_str!("../../migrations/postgres/6_relay.sql"),
+        },
     ],
 };
 

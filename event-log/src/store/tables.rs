@@ -51,4 +51,5 @@ pub const TABLES: &[Table] = &[
         seeded: false,
         columns: &[("policy", Text), ("partition", Int), ("position", Int), ("reason", Text), ("parked_at", Time)],
     },
+    Table { name: "relay_positions", key: 2, seeded: false, columns: &[("topic", Text), ("partition", Int), ("position", Int)] },
 ];

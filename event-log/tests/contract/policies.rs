@@ -26,9 +26,9 @@ async fn a_lease_has_one_owner_and_a_new_owner_a_new_epoch(place: Place) {
     assert_eq!(other.lease("work", SECOND, MINUTE).await.unwrap(), None);
     assert_eq!(other.lease("play", SECOND, MINUTE).await.unwrap(), Some(1), "another one");
     assert_eq!(log.lease("work", FIRST, MINUTE).await.unwrap(), Some(1), "renewed");
-    other.release("work", SECOND).await.unwrap();
+    other.release(&["work".into()], SECOND).await.unwrap();
     assert_eq!(other.lease("work", SECOND, MINUTE).await.unwrap(), None, "a stranger releases nothing");
-    log.release("work", FIRST).await.unwrap();
+    log.release(&["work".into()], FIRST).await.unwrap();
     assert_eq!(other.lease("work", SECOND, MINUTE).await.unwrap(), Some(2));
     let sql = place.sql().await;
     assert_eq!(sql.count("select epoch from leases where name = 'work'").await, 2);
@@ -45,7 +45,7 @@ async fn of_two_processes_that_compete_for_a_lease_one_has_it(place: Place) {
         let winners: Vec<_> = futures::future::join_all((0..8).map(compete)).await.into_iter().flatten().collect();
         let [(epoch, winner)] = winners[..] else { panic!("{winners:?} have it") };
         assert_eq!(epoch, round as i64);
-        logs[0].release("work", Uuid::from_u128(round << 8 | winner)).await.unwrap();
+        logs[0].release(&["work".into()], Uuid::from_u128(round << 8 | winner)).await.unwrap();
     }
 }
 

@@ -141,7 +141,7 @@ impl Tizza {
     }
 
     pub fn worker(&self, partition: Partition) -> Worker {
-        Worker::new(self.log.clone(), self.store.clone(), partition, &self.generations)
+        Worker::new(projector::Source::Log(self.log.clone()), self.store.clone(), partition, &self.generations)
     }
 
     /// Has every partition folded by a worker of its own.

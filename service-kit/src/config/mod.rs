@@ -1,5 +1,6 @@
 //! Settings that several programs share: one struct a concern, flags and environment alike. The doc comment is the help text.
 
+mod kafka;
 mod stores;
 
 use std::net::SocketAddr;
@@ -7,6 +8,7 @@ use std::net::SocketAddr;
 use clap::Args;
 use tokio::net::TcpListener;
 
+pub use kafka::{Ack, Group, Kafka, Relaying};
 pub use stores::{GivenUrl, Place, Stores, or_close};
 
 /// Where a service listens.
@@ -28,9 +30,10 @@ pub struct Listen {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Listening")]
 pub struct Admin {
-    /// Port of the admin listener, always on 127.0.0.1; 0 for any free one
-    #[arg(long, env, default_value_t = 8090)]
-    pub admin_port: u16,
+    /// Port of the admin listener, always on 127.0.0.1; 0 for any free one [default: 8090, command-api 8091, query-api 8092, projector 8093,
+    /// relay 8094]
+    #[arg(long, env)]
+    admin_port: Option<u16>,
 }
 
 impl Admin {
@@ -38,8 +41,8 @@ impl Admin {
     ///
     /// # Errors
     /// The port is taken or not allowed.
-    pub async fn bind(&self) -> Result<TcpListener, ConfigError> {
-        bind("ADMIN_PORT", "127.0.0.1", self.admin_port).await
+    pub async fn bind(&self, default_port: u16) -> Result<TcpListener, ConfigError> {
+        bind("ADMIN_PORT", "127.0.0.1", self.admin_port.unwrap_or(default_port)).await
     }
 }
 

@@ -124,6 +124,14 @@ impl Identity {
         Ok(valid.then_some(Session { session_id: opened.session_id, subject: row.subject, started_at: row.started_at }))
     }
 
+    /// Whether the store answers.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn answers(&self) -> Result<(), sqlx::Error> {
+        self.store.is_empty().await.map(drop)
+    }
+
     /// Ends a session.
     ///
     /// # Errors

@@ -159,7 +159,7 @@ async fn rows_are_a_fold_of_the_log(home: &Home, anew: &Home) {
     let (log, live, anew) = (home.log().await, home.read_store().await, anew.read_store().await);
     let prepared = projector::prepare(&event_log::Epochs::default(), &anew).await.unwrap();
     for partition in Partition::all() {
-        let mut worker = projector::Worker::new(log.clone(), anew.clone(), partition, &prepared);
+        let mut worker = projector::Worker::new(projector::Source::Log(log.clone()), anew.clone(), partition, &prepared);
         while worker.step().await == projector::Step::Folded {}
     }
     assert_eq!(live.checkpoints().await.unwrap(), anew.checkpoints().await.unwrap());

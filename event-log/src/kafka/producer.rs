@@ -1,0 +1,141 @@
+//! Records on their way to the topic, and up to where each partition has arrived.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, AtomicI64, Ordering::SeqCst},
+};
+
+use rdkafka::{
+    ClientContext, Message,
+    error::{KafkaError, RDKafkaErrorCode},
+    message::DeliveryResult,
+    producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
+};
+use tokio::sync::Notify;
+
+use super::{Topic, TopicError, envelope};
+use crate::{Epochs, Heads, PARTITIONS, Position, Recorded};
+
+/// An idempotent producer: what it sends arrives in order and once, as long as it lives. After the first failure it is of no more use: what was
+/// behind is sent again by another one.
+pub struct Producer {
+    client: Option<ThreadedProducer<Arrivals>>,
+    topic: Topic,
+    pub arrivals: Arrivals,
+}
+
+/// Up to where each partition has arrived, without a gap; clones share it.
+#[derive(Clone)]
+pub struct Arrivals(Arc<Shared>);
+
+struct Shared {
+    positions: [AtomicI64; PARTITIONS as usize],
+    has_failed: AtomicBool,
+    failure: Mutex<Option<KafkaError>>,
+    changed: Arc<Notify>,
+}
+
+impl Arrivals {
+    fn new(from: Heads, changed: Arc<Notify>) -> Self {
+        let positions = from.map(AtomicI64::new);
+        Self(Arc::new(Shared { positions, has_failed: AtomicBool::new(false), failure: Mutex::default(), changed }))
+    }
+
+    pub fn all(&self) -> Heads {
+        std::array::from_fn(|partition| self.0.positions[partition].load(SeqCst))
+    }
+
+    /// From where a partition is counted. Nothing of it may be on its way.
+    pub fn begin(&self, partition: usize, position: Position) {
+        self.0.positions[partition].store(position, SeqCst);
+    }
+
+    /// Why the producer is of no more use.
+    pub fn failure(&self) -> Option<KafkaError> {
+        if !self.0.has_failed.load(SeqCst) {
+            return None;
+        }
+        self.0.failure.lock().expect("no panic while it is held").clone()
+    }
+}
+
+impl ClientContext for Arrivals {
+    fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
+        super::Quiet.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        super::Quiet.error(error, reason);
+    }
+}
+
+/// A partition and a position, in what the client library hands back for each record.
+const fn packed(partition: usize, position: Position) -> usize {
+    (position as usize) << 4 | partition
+}
+
+impl ProducerContext for Arrivals {
+    type DeliveryOpaque = usize;
+
+    /// In the order of the records, for each partition.
+    fn delivery(&self, result: &DeliveryResult<'_>, place: usize) {
+        let (partition, position) = (place & 0xf, (place >> 4) as Position);
+        match result {
+            // Whatever comes behind one that failed is not without a gap.
+            Ok(record) if record.offset() >= 0 => {
+                let _ = self.0.positions[partition].compare_exchange(position - 1, position, SeqCst, SeqCst);
+            }
+            failed => {
+                let error = failed.as_ref().err().map(|(error, _)| error.clone());
+                let error = error.unwrap_or(KafkaError::MessageProduction(RDKafkaErrorCode::Unknown));
+                self.0.failure.lock().expect("no panic while it is held").get_or_insert(error);
+                self.0.has_failed.store(true, SeqCst);
+            }
+        }
+        self.0.changed.notify_one();
+    }
+}
+
+impl Producer {
+    /// One that has sent up to `from`. `changed` is told when something has arrived, or failed.
+    pub fn new(topic: &Topic, from: Heads, changed: Arc<Notify>) -> Result<Self, TopicError> {
+        let arrivals = Arrivals::new(from, changed);
+        let mut config = topic.config();
+        config.set("enable.idempotence", "true").set("acks", "all").set("max.in.flight.requests.per.connection", "5");
+        // It waits for the broker for ever: a record that is given up would leave a hole.
+        config.set("message.timeout.ms", "0").set("linger.ms", "1");
+        config.set("queue.buffering.max.messages", "100000").set("queue.buffering.max.kbytes", "65536");
+        let client = config.create_with_context(arrivals.clone());
+        let client = client.map_err(|source| TopicError::Away { servers: topic.servers().into(), source })?;
+        Ok(Self { client: Some(client), topic: topic.clone(), arrivals })
+    }
+
+    /// Puts a record behind the others. `false`: there is no more room for now.
+    pub fn send(&self, event: &Recorded, epochs: &Epochs) -> Result<bool, KafkaError> {
+        let Some(client) = &self.client else { return Ok(false) };
+        let (key, epoch) = (event.stream_id.to_string(), epochs.of(event.partition, event.position));
+        let record = BaseRecord::with_opaque_to(self.topic.name(), packed(event.partition.index(), event.position))
+            .partition(i32::from(event.partition.number()))
+            .key(&key)
+            .payload(&event.payload)
+            .headers(envelope::headers(event, epoch));
+        match client.send(record) {
+            Ok(()) => Ok(true),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => Ok(false),
+            Err((error, _)) => Err(error),
+        }
+    }
+}
+
+impl Drop for Producer {
+    /// What is on its way is forgotten; that takes the client library a moment.
+    fn drop(&mut self) {
+        let client = self.client.take();
+        std::thread::spawn(move || {
+            if let Some(client) = &client {
+                client.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
+            }
+            drop(client);
+        });
+    }
+}
