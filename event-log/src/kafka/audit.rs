@@ -15,6 +15,8 @@ use crate::{Heads, LogStore, Partition, Position, Recorded, kafka::topic::blocki
 const ANSWER: Duration = Duration::from_secs(10);
 /// How many events are compared at once.
 const PAGE: usize = 1_000;
+/// How far a gap is looked across.
+const SPAN: usize = 100_000;
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,8 +82,9 @@ async fn compare_one(
                 }
             }
         }
-        let Some(first) = fresh.first() else { continue };
-        let stored = log.read(partition, first.position - 1, fresh.len()).await?;
+        let (Some(first), Some(last)) = (fresh.first(), fresh.last()) else { continue };
+        let span = usize::try_from(last.position - first.position + 1).unwrap_or(usize::MAX).min(SPAN);
+        let stored = log.read(partition, first.position - 1, span).await?;
         let stored: HashMap<Position, Recorded> = stored.into_iter().map(|event| (event.position, event)).collect();
         for event in &fresh {
             let place = format!("{number}.{}", event.position);

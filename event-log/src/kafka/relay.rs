@@ -56,6 +56,8 @@ pub struct Relay {
     owner: Uuid,
     lanes: [Lane; PARTITIONS as usize],
     producer: Option<Producer>,
+    /// The topic was seen to be that of this log.
+    examined: bool,
     changed: Arc<Notify>,
     making: Option<Making>,
     arrived: Arrived,
@@ -97,6 +99,7 @@ impl Relay {
             owner: Uuid::now_v7(),
             lanes: Default::default(),
             producer: None,
+            examined: false,
             changed: Arc::default(),
             making,
             arrived,
@@ -159,6 +162,7 @@ impl Relay {
             self.begin_anew();
             return Ok(Step::Blocked);
         }
+        self.examine().await?;
         self.hold_leases(&heads).await?;
         self.look_at_topic().await?;
         let sent = self.send(&heads).await?;
@@ -232,6 +236,26 @@ impl Relay {
             lane.sent = lane.sent.map(|_| arrived);
         }
         self.producer = Producer::new(&self.topic, arrived, self.changed.clone()).ok();
+    }
+
+    /// Once: whether the topic is one of this log, and holds what it is known to hold. Brokers may have lost it, or somebody has made the topic anew.
+    async fn examine(&mut self) -> Result<(), TopicError> {
+        if self.examined {
+            return Ok(());
+        }
+        self.topic.ready(self.making).await?;
+        let stored = self.log.relayed(&self.topic).await?;
+        let ends = self.topic.agreed_ends(&self.log, Partition::all().collect()).await?;
+        let end = |partition: Partition| ends.get(&partition).map_or(0, |end| end.position);
+        let lost: Vec<_> = Partition::all().map(|p| (p, end(p))).filter(|(p, end)| *end < stored[p.index()]).collect();
+        if !lost.is_empty() {
+            tracing::warn!(partitions = lost.len(), topic = self.topic.name(), "the topic has lost events; they are sent again");
+            self.log.store_relayed(&self.topic, &lost, true).await?;
+        }
+        self.stored = self.log.relayed(&self.topic).await?;
+        self.producer = Some(Producer::new(&self.topic, self.stored, self.changed.clone())?);
+        self.examined = true;
+        Ok(())
     }
 
     fn lease_of(&self, partition: Partition) -> String {
@@ -313,10 +337,6 @@ impl Relay {
         let new: Vec<_> = Partition::all().filter(new).collect();
         if new.is_empty() {
             return Ok(());
-        }
-        if self.producer.is_none() {
-            self.topic.ready(self.making).await?;
-            self.producer = Some(Producer::new(&self.topic, self.stored, self.changed.clone())?);
         }
         let ends = self.topic.agreed_ends(&self.log, new.clone()).await?;
         let positions: Vec<_> = new.iter().map(|p| (*p, ends.get(p).map_or(0, |end| end.position))).collect();

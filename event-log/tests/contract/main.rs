@@ -14,6 +14,7 @@
 //! | `sealing`, `erasure` | personal values |
 //! | `stores` | opening |
 //! | `verify` | finding damage |
+//! | `kafka` | the log on a topic |
 //! | `moving` | taking the log to another database |
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -25,6 +26,7 @@ mod disk;
 mod edges;
 mod erasure;
 mod gone;
+mod kafka;
 mod moving;
 mod order;
 mod outages;
