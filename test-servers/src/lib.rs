@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`postgres`] | a throw-away cluster of Postgres |
 //! | [`kafka`] | a throw-away broker of Kafka: where it is, or how it is fetched, and how it is asked whether it is up |
+//! | [`nginx`] | whether there is one |
 //! | [`shared`] | a new database for each test, on one server for the whole process; and one broker |
 //! | `binaries` | where Postgres is, or how it is fetched |
 //! | `wire` | as much of Postgres's protocol as it takes to run a statement |
@@ -18,6 +19,7 @@ mod binaries;
 mod fetch;
 pub mod kafka;
 mod launch;
+pub mod nginx;
 pub mod postgres;
 mod process;
 pub mod shared;
@@ -31,6 +33,7 @@ use std::{
 };
 
 pub use kafka::Kafka;
+pub use launch::free_port;
 pub use postgres::{Options, Postgres};
 pub use shared::{shared_broker, shared_database};
 

@@ -184,8 +184,24 @@ impl Drop for Postgres {
     }
 }
 
+/// The folder of `initdb` and `postgres`, for who starts them himself. Where the server's user cannot look into it, it is copied into a
+/// folder, which that user can.
+///
+/// # Errors
+/// There is no Postgres.
+///
+/// # Panics
+/// It cannot be copied.
+pub fn programs(folder: &Path) -> Result<PathBuf, &'static Missing> {
+    let bin = binaries::find()?;
+    Ok(binaries::within_reach(bin, folder).unwrap_or_else(|e| panic!("{} cannot be copied: {e}", bin.display())))
+}
+
 /// The folder that was told, or the first one for temporary files, that the server's user may look into.
-pub(crate) fn parent_folder(told: Option<&Path>) -> io::Result<PathBuf> {
+///
+/// # Errors
+/// There is none.
+pub fn parent_folder(told: Option<&Path>) -> io::Result<PathBuf> {
     let candidates = told.map_or_else(|| vec![env::temp_dir(), "/tmp".into(), "/var/tmp".into()], |told| vec![told.to_owned()]);
     let parent = candidates.iter().find(|folder| process::searchable(folder));
     parent.ok_or_else(|| io::Error::other(format!("uid {NOBODY} cannot look into {candidates:?}")))?.canonicalize()

@@ -34,6 +34,9 @@ impl Binaries {
 }
 
 /// Looked for once in this process.
+///
+/// # Errors
+/// There is no Kafka, or no Java.
 pub fn find() -> Result<&'static Binaries, &'static Missing> {
     static FOUND: OnceLock<Result<Binaries, Missing>> = OnceLock::new();
     FOUND.get_or_init(|| look().map_err(|why| Missing::tell(WANTED, why))).as_ref()

@@ -1,6 +1,6 @@
 //! A throw-away broker of Kafka on this machine.
 
-mod binaries;
+pub mod binaries;
 #[cfg(test)]
 mod tests;
 mod wire;

@@ -182,7 +182,7 @@ impl All {
         }
         let verified = verifying.await??;
         bar.finish_and_clear();
-        verify::print(&verified, false)
+        verify::print(&verified, None, false)
     }
 
     async fn close(&self) {

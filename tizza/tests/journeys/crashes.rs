@@ -83,7 +83,7 @@ async fn crash(home: &Home, anew: &Home, rounds: usize) {
 }
 
 /// Waits until the database has noticed: it finishes the statement that a killed client had sent.
-async fn nobody_writes(home: &Home) {
+pub async fn nobody_writes(home: &Home) {
     let StoreUrl::Postgres(url) = home.url("LOG_URL") else { return };
     let pool = sqlx::PgPool::connect(&url).await.unwrap();
     let sql = "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'tizza'";
@@ -155,7 +155,7 @@ async fn the_log_is_whole(home: &Home, answered: &Answered) {
 }
 
 /// Folds the whole log into an empty read store and compares every table.
-async fn rows_are_a_fold_of_the_log(home: &Home, anew: &Home) {
+pub async fn rows_are_a_fold_of_the_log(home: &Home, anew: &Home) {
     let (log, live, anew) = (home.log().await, home.read_store().await, anew.read_store().await);
     let prepared = projector::prepare(&event_log::Epochs::default(), &anew).await.unwrap();
     for partition in Partition::all() {

@@ -87,9 +87,15 @@ impl Home {
     }
 
     /// The same, with another setting.
-    pub fn with(mut self, setting: &'static str, value: &Path) -> Self {
-        self.urls.push((setting, value.display().to_string()));
-        self
+    pub fn with(&self, setting: &'static str, value: &Path) -> Self {
+        let mut with = self.clone();
+        with.urls.push((setting, value.display().to_string()));
+        with
+    }
+
+    /// A setting that is not the default.
+    pub fn setting(&self, setting: &str) -> String {
+        self.urls.iter().find(|(name, _)| *name == setting).unwrap().1.clone()
     }
 
     /// Where stores and secrets are, unless told otherwise.

@@ -1,6 +1,6 @@
 //! The README's "Follow one like", line by line: what it says is what happens.
 
-use std::{io::Write, path::Path, process::Command};
+use std::{ffi::OsStr, io::Write, path::Path, process::Command};
 
 use crate::{home::Home, server::Server};
 
@@ -25,12 +25,18 @@ fn lines() -> Vec<Line> {
     lines
 }
 
-/// `%header{…}` came with curl 7.84.
-fn has_curl() -> bool {
-    let Ok(told) = Command::new("curl").arg("--version").output() else { return false };
-    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+/// Whether there is a curl that can do it; `%header{…}` came with 7.84. Says so if not.
+pub fn has_curl() -> bool {
+    let told = Command::new("curl").arg("--version").output().map(|told| told.stdout).unwrap_or_default();
+    let told = String::from_utf8_lossy(&told).into_owned();
     let mut version = told.split_whitespace().nth(1).unwrap_or_default().split('.').map(|part| part.parse().unwrap_or(0));
-    (version.next().unwrap_or(0), version.next().unwrap_or(0)) >= (7, 84)
+    let fits = (version.next().unwrap_or(0), version.next().unwrap_or(0)) >= (7, 84);
+    if !fits {
+        // Not `eprintln!`: what a passing test prints is not shown.
+        let told = "SKIPPED the README's tour: it needs curl 7.84 or newer (apt-get install curl)\n";
+        std::io::stderr().write_all(told.as_bytes()).unwrap();
+    }
+    fits
 }
 
 #[test]
@@ -46,23 +52,23 @@ fn the_tour_of_the_readme_is_true_with_postgres() {
 }
 
 fn tour(home: &Home) {
-    if !has_curl() {
-        // Not `eprintln!`: what a passing test prints is not shown.
-        let told = "SKIPPED the README's tour: it needs curl 7.84 or newer (apt-get install curl)\n";
-        std::io::stderr().write_all(told.as_bytes()).unwrap();
-        return;
+    if has_curl() {
+        walk(&Server::start_in(home).url, home.settings());
     }
-    let server = Server::start_in(home);
+}
+
+/// Pastes the lines, with another address; the program is told where the stores are.
+pub fn walk<K: AsRef<OsStr>>(url: &str, settings: Vec<(K, String)>) {
     let folder = tempfile::tempdir().unwrap();
     let lines = lines();
     assert!(lines.len() >= 10 && lines.iter().filter(|line| line.expected.is_some()).count() >= 6);
 
     let mut script = String::from("set -eu\n");
     for line in &lines {
-        let here = line.command.replace("http://127.0.0.1:8080", &server.url).replace("cargo run -q --", env!("CARGO_BIN_EXE_tizza"));
+        let here = line.command.replace("http://127.0.0.1:8080", url).replace("cargo run -q --", env!("CARGO_BIN_EXE_tizza"));
         script += &format!("{here}\nprintf '\\n@@\\n'\n");
     }
-    let ran = Command::new("bash").arg("-c").arg(&script).current_dir(folder.path()).envs(home.settings()).output().unwrap();
+    let ran = Command::new("bash").arg("-c").arg(&script).current_dir(folder.path()).envs(settings).output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     assert!(ran.status.success(), "{stdout}\n{stderr}");
     for (line, output) in lines.iter().zip(stdout.split("\n@@\n")) {
