@@ -12,26 +12,36 @@ use uuid::Uuid;
 const USERS: u128 = 1_000;
 /// Each on the card of one user's place.
 pub const PIZZAS: u128 = 1_000;
-/// Of each user.
+/// Of each user, where nothing else is asked for.
 const LIKES: u128 = 200;
 /// How many events there are.
-pub const EVENTS: u128 = USERS + PIZZAS * 2 + USERS * LIKES;
+pub const EVENTS: u128 = events(LIKES);
 const IN_FLIGHT: usize = 256;
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 /// The secrets that it is written with.
 pub const CLAIM_KEY: [u8; 32] = [3; 32];
 pub const KEY_ENCRYPTION_KEY: [u8; 32] = [7; 32];
 
+/// How many events there are when each user likes so many pizzas.
+pub const fn events(likes: u128) -> u128 {
+    USERS + PIZZAS * 2 + USERS * likes
+}
+
 /// Writes it.
 pub async fn fill(log: &StoreUrl, keys: &StoreUrl) -> anyhow::Result<()> {
-    eprintln!("{EVENTS} events are written to {log}");
+    fill_with(log, keys, LIKES).await
+}
+
+/// The same; each user likes so many pizzas, at most as many as there are.
+pub async fn fill_with(log: &StoreUrl, keys: &StoreUrl, likes: u128) -> anyhow::Result<()> {
+    eprintln!("{} events are written to {log}", events(likes));
     let keys = Keys::new(KeyStore::open(keys, PATIENCE).await?, &[KEY_ENCRYPTION_KEY]);
     keys.check(true).await?;
     let claim_key = ClaimKey::new(CLAIM_KEY);
     let log = EventLog::start(LogStore::open(log, PATIENCE).await?, keys).await?;
     ensure!(log.knows(&claim_key).await?, "it is new");
     let things = (0..USERS).map(signed_up).chain((0..PIZZAS).map(opened)).chain((0..PIZZAS).map(baked));
-    let likes = (0..USERS).flat_map(|user| (0..LIKES).map(move |number| liked(user, (user * 7 + number) % PIZZAS)));
+    let likes = (0..USERS).flat_map(|user| (0..likes).map(move |number| liked(user, (user * 7 + number) % PIZZAS)));
     let append = async |wish| {
         let outcome = log.append(wish).await?;
         ensure!(matches!(outcome, Outcome::Appended { .. }), "{outcome:?}");

@@ -7,6 +7,7 @@
 //! | [`start`] | how soon a new Tizza is there, and how small |
 //! | [`postgres`] | commands on Postgres |
 //! | [`verify`] | looking through a whole log, in a file and in Postgres |
+//! | [`kafka`] | the relay, the projector and the services through a real broker |
 //! | [`moving`] | `tizza move` |
 //! | [`insert`], [`bare`] | the baselines: SQLite's own commit, and a handler that does nothing but the select |
 //! | [`figure`] | what is printed |
@@ -20,6 +21,7 @@ mod bare;
 mod figure;
 mod history;
 mod insert;
+mod kafka;
 mod likes;
 mod load;
 mod machine;
@@ -111,6 +113,8 @@ pub enum What {
     Verify,
     /// `tizza move` from SQLite to Postgres, beside COPY
     Move,
+    /// All that go through Kafka: relay, projector, separate services
+    Kafka,
     /// All of them
     All,
 }
@@ -132,6 +136,7 @@ impl What {
             | Self::Append
             | Self::Verify
             | Self::Move => Self::Postgres,
+            Self::Kafka => Self::Kafka,
             Self::All => Self::All,
         }
     }
@@ -174,7 +179,11 @@ impl Bench {
             let done = moving::measure(self, &self.binary()?, &report).await;
             report.ended("move", done);
         }
-        if !matches!(self.what, What::Append | What::Verify | What::Move) {
+        if self.what.includes(What::Kafka) {
+            let done = kafka::measure(self, &self.binary()?, &report).await;
+            report.ended("kafka", done);
+        }
+        if !matches!(self.what, What::Append | What::Verify | What::Move | What::Kafka) {
             self.measure_programs(&mut report).await?;
         }
         report.finish()

@@ -43,7 +43,9 @@ impl Process {
             for line in lines.map_while(Result::ok) {
                 match serde_json::from_str::<Value>(&line) {
                     // Nobody waits any more for one that was too slow.
-                    Ok(parsed) if parsed["address"].is_string() || parsed["batches"].is_u64() => drop(sender.send(parsed)),
+                    Ok(parsed) if parsed["address"].is_string() || parsed["admin"].is_string() || parsed["batches"].is_u64() => {
+                        drop(sender.send(parsed))
+                    }
                     Ok(_) | Err(_) => eprintln!("{line}"),
                 }
             }

@@ -103,7 +103,10 @@ async fn run(parts: Parts<'_>, listener: TcpListener, admin: TcpListener, shutdo
     let (workers, stop) = (TaskTracker::new(), CancellationToken::new());
     command_api::start_policies(commands, &workers, &stop);
     let acknowledged = command_api::start_relay(relaying, &workers, &stop);
-    let projecting = workers.spawn(projector.run(stop.clone()));
+    let projecting = workers.spawn({
+        let stop = stop.clone();
+        async move { projector.run(stop).await.inspect_err(|error| tracing::error!(%error, "nothing is folded any more")) }
+    });
     let followed_store = store.clone();
     let following = tokio::spawn(async move { tokio::join!(log.follow(), followed_store.follow()) });
     let admin = tokio::spawn(serve(admin, ready.router(), stop.clone()));

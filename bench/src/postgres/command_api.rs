@@ -41,7 +41,7 @@ impl CommandApi {
     pub async fn start(binary: &Path, url: &str) -> anyhow::Result<Self> {
         let secrets = tempfile::tempdir()?;
         let mut command = Command::new(binary);
-        command.arg("command-api").env_clear().env("DATA_DIR", secrets.path()).env("HTTP_PORT", "0");
+        command.arg("command-api").env_clear().env("DATA_DIR", secrets.path()).env("HTTP_PORT", "0").env("ADMIN_PORT", "0");
         command.env("LOG_URL", url).env("IDENTITY_URL", url).env("KEYS_URL", url);
         command.env("LOG_FORMAT", "json").env("LOG_LEVEL", "warn,command_api=info,event_log=info");
         let (process, listens) = Process::start(&mut command)?;

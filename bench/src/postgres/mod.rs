@@ -28,6 +28,7 @@ use crate::{
 
 pub use cluster::Cluster;
 use command_api::CommandApi;
+pub use pace::quantile;
 
 /// Who sends commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

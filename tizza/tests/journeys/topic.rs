@@ -164,7 +164,21 @@ async fn whatever_dies_freezes_or_joins_the_topic_and_the_rows_are_what_the_log_
     projector.signal("KILL");
     projector = role(&home, "projector");
     let mut second = role(&home, "projector");
+    let theirs = {
+        let admin = second.says("projector folds")["admin"].as_str().unwrap().to_owned();
+        let client = client.clone();
+        async move |number: u64| {
+            let ready = client.get(&format!("http://{admin}/readyz")).await;
+            (ready.body["topic"]["partitions"] == number).then_some(())
+        }
+    };
     more("two projectors share the partitions").await;
+    // One that is frozen loses its partitions, and finds out when it goes on.
+    projector.signal("STOP");
+    eventually("the other one has them all", async || theirs(16).await).await;
+    more("one folds alone").await;
+    projector.signal("CONT");
+    eventually("they share again", async || theirs(8).await).await;
     let (log, members) = (home.log().await, format!("relay/{}/member/", home.setting("KAFKA_TOPIC")));
     eventually("past its lease", async || (log.held(&members).await.unwrap() == 1).then_some(())).await;
     relays[1].signal("CONT");
