@@ -14,7 +14,7 @@ use futures::{StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
 
 use self::{
-    rows::{Cells, add, count, last, rows},
+    rows::{add, count, last, rows},
     table::Table,
 };
 use crate::Database;
@@ -65,9 +65,7 @@ pub async fn difference(
         let (one, other) = tokio::join!(ones.recv(), others.recv());
         let (one, other) = (one.transpose()?.unwrap_or_default(), other.transpose()?.unwrap_or_default());
         if let Some(at) = (0..one.len().max(other.len())).find(|at| one.get(*at) != other.get(*at)) {
-            // One that only one of them has comes before the row that the other has there.
-            let first = one.get(at).into_iter().chain(other.get(at)).min();
-            return Ok(first.map(|row| table.name_of(row)));
+            return first_of(table, one.get(at), other.get(at)).map(Some);
         }
         if one.is_empty() {
             return Ok(None);
@@ -76,14 +74,27 @@ pub async fn difference(
     }
 }
 
-/// Rows in the order of their keys, behind one, in batches of which all but the last are full.
-fn read_ahead(database: &Database, table: &'static Table, behind: Option<Cells>) -> mpsc::Receiver<Result<Vec<Cells>, sqlx::Error>> {
+/// One that only one of them has comes before the row that the other has there.
+fn first_of(table: &Table, one: Option<&String>, other: Option<&String>) -> Result<String, sqlx::Error> {
+    let (one, other) = match (one, other) {
+        (Some(one), Some(other)) => (one, other),
+        (Some(only), None) | (None, Some(only)) => return Ok(table.name_of(only)),
+        (None, None) => return Ok(table.name.to_owned()),
+    };
+    Ok(table.name_of(if table.cells(one)? <= table.cells(other)? { one } else { other }))
+}
+
+/// Lines in the order of their keys, behind one, in batches of which all but the last are full.
+fn read_ahead(database: &Database, table: &'static Table, behind: Option<String>) -> mpsc::Receiver<Result<Vec<String>, sqlx::Error>> {
     let (batches, read) = mpsc::channel(2);
     let source = database.reader.clone();
     tokio::spawn(async move {
-        let mut found = rows(&source, table, behind).try_chunks(BATCH);
-        while let Some(batch) = found.next().await {
+        let mut found = match rows(&source, table, behind.as_deref()) {
+            Ok(found) => found.try_chunks(BATCH),
             // Whoever they are for may have failed.
+            Err(error) => return drop(batches.send(Err(error)).await),
+        };
+        while let Some(batch) = found.next().await {
             if batches.send(batch.map_err(|error| error.1)).await.is_err() {
                 return;
             }

@@ -37,6 +37,7 @@ async fn history(place: &Place) {
     let store = place.store().await;
     store.new_epoch().await.unwrap();
     store.close().await;
+    place.sql().await.run("insert into relay_positions values ('tizza.events', 3, 7)").await;
 }
 
 async fn open(place: &Place) -> Database {
