@@ -16,7 +16,7 @@ const ROW: usize = 300;
 /// As many as there are processors where this is measured.
 const THREADS: u16 = 2;
 
-/// A cluster of our own, with nothing set but where it is.
+/// A cluster of our own, with nothing set but where it is and how many may connect.
 #[derive(Debug)]
 pub struct Cluster {
     server: Postgres,
@@ -36,7 +36,7 @@ impl Cluster {
         let kind = Command::new("stat").args(["--file-system", "--format=%T"]).arg(folder).output().await?.stdout;
         let kind = String::from_utf8_lossy(&kind).trim().to_owned();
         ensure!(kind != "tmpfs", "{} is in memory: name a folder on a disk with --folder", folder.display());
-        let server = Postgres::start(Options { fsync: true, folder: Some(folder), settings: &[] })
+        let server = Postgres::start(Options { fsync: true, folder: Some(folder), settings: &[("max_connections", "300")] })
             .map_err(|missing| anyhow::anyhow!("{missing}"))?;
         let baseline = server.new_database();
         let mut db = PgConnection::connect(&baseline).await?;

@@ -50,6 +50,11 @@ impl Arrivals {
         self.0.positions[partition].store(position, SeqCst);
     }
 
+    fn fail(&self, error: KafkaError) {
+        self.0.failure.lock().expect("no panic while it is held").get_or_insert(error);
+        self.0.has_failed.store(true, SeqCst);
+    }
+
     /// Why the producer is of no more use.
     pub fn failure(&self) -> Option<KafkaError> {
         if !self.0.has_failed.load(SeqCst) {
@@ -87,9 +92,7 @@ impl ProducerContext for Arrivals {
             }
             failed => {
                 let error = failed.as_ref().err().map(|(error, _)| error.clone());
-                let error = error.unwrap_or(KafkaError::MessageProduction(RDKafkaErrorCode::Unknown));
-                self.0.failure.lock().expect("no panic while it is held").get_or_insert(error);
-                self.0.has_failed.store(true, SeqCst);
+                self.fail(error.unwrap_or(KafkaError::MessageProduction(RDKafkaErrorCode::Unknown)));
             }
         }
         self.0.changed.notify_one();
@@ -110,9 +113,9 @@ impl Producer {
         Ok(Self { client: Some(client), topic: topic.clone(), arrivals })
     }
 
-    /// Puts a record behind the others. `false`: there is no more room for now.
-    pub fn send(&self, event: &Recorded, epochs: &Epochs) -> Result<bool, KafkaError> {
-        let Some(client) = &self.client else { return Ok(false) };
+    /// Puts a record behind the others. `false`: there is no more room for now, or the producer has failed.
+    pub fn send(&self, event: &Recorded, epochs: &Epochs) -> bool {
+        let Some(client) = &self.client else { return false };
         let (key, epoch) = (event.stream_id.to_string(), epochs.of(event.partition, event.position));
         let record = BaseRecord::with_opaque_to(self.topic.name(), packed(event.partition.index(), event.position))
             .partition(i32::from(event.partition.number()))
@@ -120,9 +123,12 @@ impl Producer {
             .payload(&event.payload)
             .headers(envelope::headers(event, epoch));
         match client.send(record) {
-            Ok(()) => Ok(true),
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => Ok(false),
-            Err((error, _)) => Err(error),
+            Ok(()) => true,
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => false,
+            Err((error, _)) => {
+                self.arrivals.fail(error);
+                false
+            }
         }
     }
 }

@@ -229,16 +229,14 @@ impl Relay {
         Ok(())
     }
 
-    /// With a producer that knows of nothing; what has not arrived is sent again.
+    /// With another producer, from where the topic ends then: it may have been made anew meanwhile.
     fn begin_anew(&mut self) {
-        let arrived = self.arrivals();
-        for (lane, arrived) in self.lanes.iter_mut().zip(arrived) {
-            lane.sent = lane.sent.map(|_| arrived);
-        }
-        self.producer = Producer::new(&self.topic, arrived, self.changed.clone()).ok();
+        self.lanes.iter_mut().for_each(|lane| lane.sent = None);
+        self.producer = None;
+        self.examined = false;
     }
 
-    /// Once: whether the topic is one of this log, and holds what it is known to hold. Brokers may have lost it, or somebody has made the topic anew.
+    /// Once for each producer: whether the topic is one of this log, and holds what it is known to hold. Brokers may have lost it, or somebody has made the topic anew.
     async fn examine(&mut self) -> Result<(), TopicError> {
         if self.examined {
             return Ok(());
@@ -362,11 +360,7 @@ impl Relay {
                 continue;
             }
             for event in self.log.read_sealed(partition, sent, PAGE).await? {
-                let is_sent = lease.may_send()
-                    && producer
-                        .send(&event, self.log.epochs())
-                        .map_err(|source| TopicError::Away { servers: self.topic.servers().into(), source })?;
-                if !is_sent {
+                if !lease.may_send() || !producer.send(&event, self.log.epochs()) {
                     break;
                 }
                 self.lanes[partition.index()].sent = Some(event.position);
