@@ -11,6 +11,7 @@
 //! | [`erasures`] | destroying a person's key; the list of the erased, outside of all backups |
 //! | `moved` | a log that is elsewhere, or on its way |
 //! | `judge` | decides a batch of appends, purely |
+//! | `read`, [`follow`] | reading the log, and hearing of what is new |
 //! | `writer` | collects appends into batches, while one is being written |
 //! | `recent` | the newest events, in memory |
 //! | `store` | the statements, for SQLite and for Postgres |
@@ -27,6 +28,7 @@ pub mod claim;
 pub mod command_key;
 pub mod epochs;
 pub mod erasures;
+pub mod follow;
 mod inspect;
 mod judge;
 pub mod kafka;
@@ -35,6 +37,7 @@ mod leases;
 mod moved;
 pub mod partition;
 pub mod policy_store;
+mod read;
 mod recent;
 pub mod record;
 mod seal;
@@ -42,10 +45,10 @@ mod store;
 pub mod verify;
 mod writer;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use database::{Database, Pool, Presence};
-use tokio::sync::{Notify, watch};
+use database::{Database, Presence};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 pub use append::{Append, AppendError, ClaimChange, LinkChange, NewEvent, Outcome, Read, Remembered};
@@ -147,123 +150,11 @@ impl EventLog {
         Ok(row.map(told))
     }
 
-    /// The events of a stream after `version`, oldest first.
-    ///
-    /// # Errors
-    /// The database's own.
-    pub async fn stream(&self, stream_id: Uuid, after: Version) -> Result<Vec<Recorded>, sqlx::Error> {
-        self.keys.unseal(store::stream(&self.database, stream_id, after).await?).await
-    }
-
-    /// At most `limit` events of a partition after `position`, oldest first.
-    ///
-    /// # Errors
-    /// The database's own.
-    pub async fn read(&self, partition: Partition, after: Position, limit: usize) -> Result<Vec<Recorded>, sqlx::Error> {
-        self.keys.unseal(self.read_sealed(partition, after, limit).await?).await
-    }
-
-    /// What was read sealed, opened.
-    pub(crate) async fn unseal(&self, events: Vec<Recorded>) -> Result<Vec<Recorded>, sqlx::Error> {
-        self.keys.unseal(events).await
-    }
-
-    /// The same, and what is sealed stays sealed.
-    pub(crate) async fn read_sealed(&self, partition: Partition, after: Position, limit: usize) -> Result<Vec<Recorded>, sqlx::Error> {
-        match self.told.recent.after(partition, after, limit) {
-            Some(events) => Ok(events),
-            None => store::read(self.database.reader.acquire().await?.connection(), partition, after, limit).await,
-        }
-    }
-
-    /// At most `limit` events of some types in a partition, after one position and up to another, oldest first.
-    ///
-    /// # Errors
-    /// The database's own.
-    pub async fn read_types(
-        &self,
-        partition: Partition,
-        after: Position,
-        until: Position,
-        types: &[&str],
-        limit: usize,
-    ) -> Result<Vec<Recorded>, sqlx::Error> {
-        let events = match self.told.recent.of_types(partition, (after, until), types, limit) {
-            Some(events) => events,
-            None => store::read_types(&self.database, partition, (after, until), types, limit).await?,
-        };
-        self.keys.unseal(events).await
-    }
-
-    /// Kind, partition and version of each of the streams that exist.
-    ///
-    /// # Errors
-    /// The database's own.
-    pub async fn rows(&self, streams: &[Uuid]) -> Result<HashMap<Uuid, StreamRow>, sqlx::Error> {
-        store::streams(self.database.reader.acquire().await?.connection(), streams.iter().copied()).await
-    }
-
-    /// Which stream holds a unique name.
-    ///
-    /// # Errors
-    /// The database's own.
-    pub async fn holder(&self, claim: Claim) -> Result<Option<Uuid>, sqlx::Error> {
-        Ok(store::claims(self.database.reader.acquire().await?.connection(), [claim].into_iter()).await?.remove(&claim))
-    }
-
-    /// The streams that are linked under a key, in the order of their ids.
-    ///
-    /// # Errors
-    /// The database's own.
-    pub async fn linked(&self, kind: &str, key: Uuid) -> Result<Vec<Uuid>, sqlx::Error> {
-        store::linked(&self.database, kind, key).await
-    }
-
-    /// The last position of a partition, as the database has it now.
-    ///
-    /// # Errors
-    /// The database's own.
-    pub async fn head(&self, partition: Partition) -> Result<Position, sqlx::Error> {
-        Ok(store::heads(&self.database).await?[partition.index()])
-    }
-
     /// The last position of each partition, to be waited on. Changed by this process's own appends at once, by those of
     /// others soon, while [`EventLog::follow`] runs.
     #[must_use]
     pub fn heads(&self) -> watch::Receiver<Heads> {
         self.told.heads.subscribe()
-    }
-
-    /// Looks for what other processes append and tells them of what this one does, for ever: run it in a task of its own.
-    /// On Postgres processes notify each other; all find out by looking, too.
-    pub async fn follow(&self) {
-        let heard = Notify::new();
-        let poll = self.database.reader.pick(POLL, LISTENING_POLL);
-        tokio::join!(self.look(poll, &heard), self.forget_old_keys(), async {
-            if let Pool::Postgres(pool) = &self.database.writer {
-                tokio::join!(self.told.bell.tell(pool), self.told.bell.hear(pool, &heard));
-            }
-        });
-    }
-
-    async fn look(&self, poll: Duration, heard: &Notify) {
-        loop {
-            // Too late is no error: then it is looked anyway.
-            let _ = tokio::time::timeout(poll, heard.notified()).await;
-            match store::heads(&self.database).await {
-                Ok(found) => writer::publish(&self.told.heads, Partition::all().zip(found)),
-                Err(error) => tracing::warn!(%error, "the log's heads cannot be read"),
-            }
-        }
-    }
-
-    async fn forget_old_keys(&self) {
-        while self.presence.is_some() {
-            tokio::time::sleep(FORGET).await;
-            if let Err(error) = store::forget_old(&self.database).await {
-                tracing::warn!(%error, "old command keys are not forgotten");
-            }
-        }
     }
 
     /// Destroys the key of a person: nobody can read their personal values any more.
@@ -303,10 +194,3 @@ impl EventLog {
         self.keys.close().await;
     }
 }
-
-/// How often [`EventLog::follow`] looks on SQLite.
-pub const POLL: Duration = Duration::from_millis(100);
-/// How often it looks on Postgres, where it is told as well.
-const LISTENING_POLL: Duration = Duration::from_millis(250);
-/// How often it forgets keys that have expired.
-const FORGET: Duration = Duration::from_secs(60);

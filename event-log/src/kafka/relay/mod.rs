@@ -4,10 +4,17 @@
 //! lease is left, counted on its own clock from before it asked, so one that was asleep sends nothing new. What it had handed to the client library before may still go out then; that begins
 //! right behind what had arrived, so it repeats and leaves no hole.
 //!
+//! | module | what lives there |
+//! | --- | --- |
+//! | `leases` | which partitions are ours, and a fair share of them |
+//! | `tenure` | where the topic ends when we begin |
+//!
 //! Whoever begins to serve a partition asks the topic where it ends, and that this end is the log's: a topic that has lost its end is filled up, one that holds another log is refused.
 
+mod leases;
+mod tenure;
+
 use std::{
-    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,15 +23,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::leases::Lane;
 use super::{Arrived, Making, Topic, TopicError, producer::Producer};
-use crate::{EventLog, Heads, PARTITIONS, Partition, Position};
+use crate::{EventLog, Heads, PARTITIONS, Partition};
 
-/// How long a partition is ours when nothing more is heard of us.
-pub const LEASE: Duration = Duration::from_secs(4);
-/// How often a lease that is used is renewed.
-const RENEW: Duration = Duration::from_secs(1);
-/// How often one asks for what another one has.
-const ASK: Duration = Duration::from_millis(500);
 /// How often it is written down how far the topic is.
 const STORE: Duration = Duration::from_millis(200);
 /// How many events are read at once.
@@ -66,26 +68,6 @@ pub struct Relay {
     asked_at: Option<Instant>,
     moved_at: Instant,
     told: bool,
-}
-
-/// A partition, as far as it is ours.
-#[derive(Clone, Copy, Debug, Default)]
-struct Lane {
-    lease: Option<Lease>,
-    /// Up to where records were handed over; `None`: to be asked of the topic.
-    sent: Option<Position>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Lease {
-    epoch: i64,
-    asked_at: Instant,
-}
-
-impl Lease {
-    fn may_send(self) -> bool {
-        self.asked_at.elapsed() < LEASE / 2
-    }
 }
 
 impl Relay {
@@ -234,119 +216,6 @@ impl Relay {
         self.lanes.iter_mut().for_each(|lane| lane.sent = None);
         self.producer = None;
         self.examined = false;
-    }
-
-    /// Once for each producer: whether the topic is one of this log, and holds what it is known to hold. Brokers may have lost it, or somebody has made the topic anew.
-    async fn examine(&mut self) -> Result<(), TopicError> {
-        if self.examined {
-            return Ok(());
-        }
-        self.topic.ready(self.making).await?;
-        let stored = self.log.relayed(&self.topic).await?;
-        let ends = self.topic.agreed_ends(&self.log, Partition::all().collect()).await?;
-        let end = |partition: Partition| ends.get(&partition).map_or(0, |end| end.position);
-        let lost: Vec<_> = Partition::all().map(|p| (p, end(p))).filter(|(p, end)| *end < stored[p.index()]).collect();
-        if !lost.is_empty() {
-            tracing::warn!(partitions = lost.len(), topic = self.topic.name(), "the topic has lost events; they are sent again");
-            self.log.store_relayed(&self.topic, &lost, true).await?;
-        }
-        self.stored = self.log.relayed(&self.topic).await?;
-        self.producer = Some(Producer::new(&self.topic, self.stored, self.changed.clone())?);
-        self.examined = true;
-        Ok(())
-    }
-
-    fn lease_of(&self, partition: Partition) -> String {
-        format!("relay/{}/{}", self.topic.name(), partition.number())
-    }
-
-    /// Renews what is in use; asks for what waits; leaves what is more than a fair share.
-    async fn hold_leases(&mut self, heads: &Heads) -> Result<(), TopicError> {
-        let arrived = self.arrivals();
-        let is_used = |lane: &Lane, p: usize| lane.sent.is_none_or(|sent| sent < heads[p] || sent > arrived[p]);
-        let used = |partition: &Partition| is_used(&self.lanes[partition.index()], partition.index());
-        let held = |partition: &Partition| self.lanes[partition.index()].lease.is_some_and(|lease| lease.asked_at.elapsed() < RENEW);
-        let mut asked: Vec<_> = Partition::all().filter(|p| heads[p.index()] > 0).filter(used).collect();
-        if asked.iter().all(held) {
-            return Ok(());
-        }
-        if self.asked_at.is_some_and(|at| at.elapsed() < ASK) && !asked.iter().any(|p| self.is_ours(*p) && !held(p)) {
-            return Ok(());
-        }
-        // Others may have come further with what is not ours.
-        let stored = self.log.relayed(&self.topic).await?;
-        for partition in Partition::all() {
-            let index = partition.index();
-            if self.is_ours(partition) {
-                continue;
-            }
-            self.stored[index] = stored[index];
-            if self.lanes[index].sent.is_some_and(|sent| sent < stored[index]) {
-                self.lanes[index] = Lane::default();
-            }
-        }
-        asked.retain(|p| self.is_ours(*p) || self.stored[p.index()] < heads[p.index()]);
-        if asked.is_empty() {
-            self.asked_at = Some(Instant::now());
-            return Ok(());
-        }
-        self.ask(asked).await
-    }
-
-    fn is_ours(&self, partition: Partition) -> bool {
-        self.lanes[partition.index()].lease.is_some_and(|lease| lease.asked_at.elapsed() < LEASE)
-    }
-
-    async fn ask(&mut self, mut asked: Vec<Partition>) -> Result<(), TopicError> {
-        let members = format!("relay/{}/member/", self.topic.name());
-        let asked_at = Instant::now();
-        self.log.lease(&format!("{members}{}", self.owner), self.owner, LEASE).await?;
-        let others = self.log.held(&members).await?.max(1);
-        let share = usize::from(PARTITIONS).div_ceil(usize::try_from(others).unwrap_or(1));
-        asked.sort_by_key(|partition| !self.is_ours(*partition));
-        self.leave(&asked.split_off(share.min(asked.len()))).await?;
-        let names: Vec<_> = asked.iter().map(|partition| self.lease_of(*partition)).collect();
-        let taken: HashMap<String, i64> = self.log.leases(&names, self.owner, LEASE).await?;
-        self.asked_at = Some(asked_at);
-        for partition in asked {
-            let epoch = taken.get(&self.lease_of(partition));
-            let lane = &mut self.lanes[partition.index()];
-            // Somebody else had it in between: where the topic ends now is not known.
-            if lane.lease.map(|lease| lease.epoch) != epoch.copied() {
-                lane.sent = None;
-            }
-            lane.lease = epoch.map(|epoch| Lease { epoch: *epoch, asked_at });
-        }
-        Ok(())
-    }
-
-    /// What is on its way may arrive before another one begins: it would only be sent twice.
-    async fn leave(&mut self, partitions: &[Partition]) -> Result<(), TopicError> {
-        let leaving: Vec<_> = partitions.iter().filter(|partition| self.is_ours(**partition)).map(|p| self.lease_of(*p)).collect();
-        for partition in partitions {
-            self.lanes[partition.index()] = Lane::default();
-        }
-        if leaving.is_empty() { Ok(()) } else { Ok(self.log.release(&leaving, self.owner).await?) }
-    }
-
-    /// Where the partitions end that have become ours.
-    async fn look_at_topic(&mut self) -> Result<(), TopicError> {
-        let new = |partition: &Partition| self.is_ours(*partition) && self.lanes[partition.index()].sent.is_none();
-        let new: Vec<_> = Partition::all().filter(new).collect();
-        if new.is_empty() {
-            return Ok(());
-        }
-        let ends = self.topic.agreed_ends(&self.log, new.clone()).await?;
-        let positions: Vec<_> = new.iter().map(|p| (*p, ends.get(p).map_or(0, |end| end.position))).collect();
-        self.log.store_relayed(&self.topic, &positions, true).await?;
-        for (partition, position) in positions {
-            self.stored[partition.index()] = position;
-            self.lanes[partition.index()].sent = Some(position);
-            if let Some(producer) = &self.producer {
-                producer.arrivals.begin(partition.index(), position);
-            }
-        }
-        Ok(())
     }
 
     /// A page of each partition, as long as the leases last and there is room.
