@@ -119,7 +119,7 @@ impl House {
                 tick.tick().await;
                 let (user, pizza) =
                     (users[number as usize % users.len()].clone(), pizzas[(run * 7 + number) as usize % pizzas.len()].clone());
-                let (client, query_url, turn) = (self.client.clone(), self.query_url.clone(), run + number);
+                let (client, query_url, turn) = (self.client.clone(), self.query_url.clone(), number / PIZZAS as u64);
                 sent.spawn(async move {
                     let token = react(&client, &user, &pizza, turn).await?;
                     let answered = Instant::now();
