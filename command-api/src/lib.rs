@@ -85,7 +85,8 @@ pub async fn run(app: App, listener: TcpListener, relaying: Option<(Relaying, Ac
     start_policies(&app, &tasks, &stop);
     let log = Arc::clone(&app.log);
     let follow = tokio::spawn(async move { log.follow().await });
-    let served = serve(listener, router(app, start_relay(relaying, &tasks, &stop)), shutdown).await;
+    let acknowledged = start_relay(&app, relaying, &tasks, &stop);
+    let served = serve(listener, router(app, acknowledged), shutdown).await;
     stop.cancel();
     tasks.close();
     tasks.wait().await;
@@ -93,9 +94,9 @@ pub async fn run(app: App, listener: TcpListener, relaying: Option<(Relaying, Ac
     served
 }
 
-/// Starts a relay; it ends after `shutdown`. The answer is where the broker is waited for, if that is wished.
-pub fn start_relay(relaying: Option<(Relaying, Ack)>, tasks: &TaskTracker, shutdown: &CancellationToken) -> Option<Arrived> {
-    let (relaying, ack) = relaying?;
+/// Starts a relay, unless nothing is to be written; it ends after `shutdown`. The answer is where the broker is waited for, if that is wished.
+pub fn start_relay(app: &App, relaying: Option<(Relaying, Ack)>, tasks: &TaskTracker, shutdown: &CancellationToken) -> Option<Arrived> {
+    let (relaying, ack) = relaying.filter(|_| !app.settings.read_only)?;
     let arrived = (ack == Ack::Kafka).then(|| relaying.arrived.clone());
     let shutdown = shutdown.clone();
     tasks.spawn(async move { relaying.keep_on(shutdown).await });

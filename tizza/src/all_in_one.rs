@@ -102,7 +102,7 @@ async fn run(parts: Parts<'_>, listener: TcpListener, admin: TcpListener, shutdo
     let ready = ready.with_log(&log, relaying.as_ref().map(|(relay, _)| relay.topic()));
     let (workers, stop) = (TaskTracker::new(), CancellationToken::new());
     command_api::start_policies(commands, &workers, &stop);
-    let acknowledged = command_api::start_relay(relaying, &workers, &stop);
+    let acknowledged = command_api::start_relay(commands, relaying, &workers, &stop);
     let projecting = workers.spawn({
         let stop = stop.clone();
         async move { projector.run(stop).await.inspect_err(|error| tracing::error!(%error, "nothing is folded any more")) }

@@ -34,8 +34,11 @@ impl Config {
         let shutdown = on_signals()?;
         let admin = self.admin.bind(8094).await?;
         let opening = opened([&admin], async || open_log(&self.stores).await);
-        let Some((log, _)) = shutdown.run_until_cancelled(opening).await.transpose()? else { return Ok(()) };
+        let Some((mut log, _)) = shutdown.run_until_cancelled(opening).await.transpose()? else { return Ok(()) };
+        // It writes to the log's database: `tizza move` has to see it.
+        let begun = log.begin_appending().await;
         let relayed = async {
+            begun?;
             let relay = Relay::prepare(&log, &self.kafka, self.relaying.making(false)).await?;
             let relay = relay.ok_or_else(|| ConfigError::new("KAFKA_URL", "the brokers are missing: HOST:PORT, several with commas"))?;
             let ready = Readiness::default().with_log(&log, Some(relay.topic()));
