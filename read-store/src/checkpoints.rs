@@ -15,7 +15,7 @@ pub type Positions = [i64; PARTITIONS as usize];
 pub type Progress = HashMap<(String, i64), Positions>;
 
 /// How often the database is asked while somebody waits: it is enough by itself, when the projector is another process.
-const POLL: Duration = Duration::from_millis(10);
+const POLL: Duration = Duration::from_millis(5);
 /// How long a database that does not answer is left alone.
 const RETRY: Duration = Duration::from_millis(250);
 

@@ -64,9 +64,6 @@ impl Place {
         if role != "query-api" {
             command.env("KAFKA_URL", &self.servers).env("CREATE_TOPIC", "true");
         }
-        if role == "command-api" {
-            command.env("RELAY", "false");
-        }
         command.env("LOG_FORMAT", "json").env("LOG_LEVEL", "warn,command_api=info,event_log=info,tizza=info,projector=info,query_api=info");
         Process::start(&mut command)
     }
