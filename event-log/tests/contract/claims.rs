@@ -106,8 +106,9 @@ async fn a_race_that_is_lost_twice_in_a_row_is_run_a_third_time() {
         let sql = Sql(sql.0.clone());
         async move { sql.hold(partition).await }
     });
-    let locked = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-    until("somebody waits for the head", async || sql.count(locked).await == 2).await;
+    let locked = "select count(*) from pg_stat_activity
+                  where datname = current_database() and wait_event_type = 'Lock' and query like 'select from heads%for update'";
+    until("somebody waits for the head", async || sql.count(locked).await == 1).await;
     other.commit().await.unwrap();
     let held = holding.await.unwrap();
     sql.run("delete from claims").await;
