@@ -50,18 +50,13 @@ impl Config {
     /// A setting or a store cannot be used.
     pub async fn serve(self) -> anyhow::Result<()> {
         self.telemetry.start()?;
+        let making = self.relaying.making(false)?;
         let shutdown = on_signals()?;
         let (listener, admin) = (self.listen.bind(8081).await?, self.admin.bind(8091).await?);
         let public_url = self.listen.public_url(listener.local_addr()?)?;
         let opening = opened([&listener, &admin], async || open(&self.stores, &public_url, self.settings.clone()).await);
         let Some(app) = shutdown.run_until_cancelled(opening).await.transpose()? else { return Ok(()) };
-        let relaying = match Relay::prepare(&app.log, &self.kafka, self.relaying.making(false)).await {
-            Ok(relaying) => relaying,
-            Err(error) => {
-                app.close().await;
-                return Err(error.into());
-            }
-        };
+        let relaying = or_close(Relay::prepare(&app.log, &self.kafka, making).await, app.close()).await?;
         let ready = readiness(Readiness::default(), &app).with_log(&app.log, relaying.as_ref().map(Relay::topic));
         tracing::info!(address = %listener.local_addr()?, admin = %admin.local_addr()?, "command-api listens");
         let answering = tokio::spawn(serve(admin, ready.router(), shutdown.clone()));

@@ -72,7 +72,7 @@ impl Config {
 
     /// What folds, and what relays if there is a broker; then it folds what comes from there.
     async fn prepare(&self, commands: &command_api::App, store: &ReadStore) -> anyhow::Result<(Projector, Option<(Relay, Ack)>)> {
-        let relay = Relay::prepare(&commands.log, &self.kafka, self.relaying.making(true)).await?;
+        let relay = Relay::prepare(&commands.log, &self.kafka, self.relaying.making(true)?).await?;
         let following = relay.as_ref().map(|relay| Following { topic: relay.topic().clone(), group: self.group.clone() });
         let projector = self.stores.read()?.answered(Projector::prepare(&commands.log, store, following).await)?;
         Ok((projector, relay.map(|relay| (relay, self.ack))))

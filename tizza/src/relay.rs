@@ -39,7 +39,7 @@ impl Config {
         let begun = log.begin_appending().await;
         let relayed = async {
             begun?;
-            let relay = Relay::prepare(&log, &self.kafka, self.relaying.making(false)).await?;
+            let relay = Relay::prepare(&log, &self.kafka, self.relaying.making(false)?).await?;
             let relay = relay.ok_or_else(|| ConfigError::new("KAFKA_URL", "the brokers are missing: HOST:PORT, several with commas"))?;
             let ready = Readiness::default().with_log(&log, Some(relay.topic()));
             tracing::info!(admin = %admin.local_addr()?, topic = relay.topic().name(), "relay relays");

@@ -30,10 +30,10 @@ pub struct Relaying {
     #[arg(long, env, num_args = 0..=1, default_missing_value = "true")]
     create_topic: Option<bool>,
     /// On how many brokers a topic that is made is kept
-    #[arg(long, env, default_value_t = 1)]
+    #[arg(long, env, default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..))]
     kafka_replication: i32,
     /// How many of them must have a record before it counts
-    #[arg(long, env, default_value_t = 1)]
+    #[arg(long, env, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     kafka_min_insync: u16,
 }
 
@@ -81,10 +81,15 @@ impl Kafka {
 
 impl Relaying {
     /// How a missing topic is made; `None`: it is not.
-    #[must_use]
-    pub fn making(&self, by_default: bool) -> Option<Making> {
+    ///
+    /// # Errors
+    /// More brokers would have to have a record than there are to keep it: nothing could ever be sent.
+    pub fn making(&self, by_default: bool) -> Result<Option<Making>, ConfigError> {
         let making = Making { replication: self.kafka_replication, min_insync: self.kafka_min_insync };
-        self.create_topic.unwrap_or(by_default).then_some(making)
+        if i32::from(making.min_insync) > making.replication {
+            return Err(ConfigError::new("KAFKA_MIN_INSYNC", format!("at most KAFKA_REPLICATION, which is {}", making.replication)));
+        }
+        Ok(self.create_topic.unwrap_or(by_default).then_some(making))
     }
 }
 

@@ -99,6 +99,10 @@ async fn what_is_wrong_with_a_topic_is_said(home: Home) {
     wrong.env("KAFKA_URL", "nowhere");
     assert!(refused(wrong).contains("KAFKA_URL: expected HOST:PORT"));
 
+    let mut impossible = here.tizza();
+    impossible.env("KAFKA_MIN_INSYNC", "2");
+    assert!(refused(impossible).contains("KAFKA_MIN_INSYNC: at most KAFKA_REPLICATION, which is 1"));
+
     let server = Server::start_in(&here);
     server.user("ada").await;
     eventually("it is relayed", async || {

@@ -123,7 +123,7 @@ impl Relay {
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = tokio::time::sleep(wait) => {}
-                () = changed.notified(), if wait != SILENCE => {}
+                () = changed.notified() => {}
                 changed = heads.changed() => if changed.is_err() { break },
             }
         }
@@ -192,7 +192,7 @@ impl Relay {
         }
     }
 
-    /// What others have written down is read, what has arrived here is written down.
+    /// What has arrived here is written down: for who waits for it, and for other relays.
     async fn write_down(&mut self) -> Result<(), TopicError> {
         let arrived = self.arrivals();
         let moved = |partition: &Partition| {

@@ -12,8 +12,9 @@ use std::{
 use rdkafka::{
     ClientConfig, ClientContext, Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer, ConsumerContext, StreamConsumer},
-    error::{KafkaError, RDKafkaErrorCode},
+    error::KafkaError,
     message::BorrowedMessage,
+    statistics::Statistics,
     types::RDKafkaRespErr,
 };
 use tokio::sync::{Notify, watch};
@@ -26,6 +27,8 @@ use crate::{
 
 /// How often what is folded is committed: by time, because commits by number stalled the group.
 const COMMIT: &str = "1000";
+/// How often the client library tells which brokers are there: a connection that is back raises no event.
+const STATISTICS: &str = "2000";
 
 /// What the follower and its consumer share.
 pub struct Shared {
@@ -56,6 +59,7 @@ impl Shared {
         config.set("session.timeout.ms", session_timeout.as_millis().to_string());
         config.set("heartbeat.interval.ms", (session_timeout.as_millis() / 4).clamp(250, 3_000).to_string());
         config.set("queued.max.messages.kbytes", "8192").set("fetch.wait.max.ms", "100").set("fetch.error.backoff.ms", "100");
+        config.set("statistics.interval.ms", STATISTICS);
         let away = |source| TopicError::Away { servers: self.topic.servers().into(), source };
         let consumer = config.create_with_context(Member(self.clone())).map_err(away)?;
         let consumer: StreamConsumer<Member> = consumer;
@@ -74,7 +78,7 @@ impl Shared {
         };
         let (partition, position) = (read.event.partition.index(), read.event.position);
         let mut lane = self.lane(partition);
-        lane.forget_folded();
+        self.forget_folded(consumer, partition, &mut lane);
         let last = lane.events.back().map_or(lane.folded, |(event, _)| event.position);
         if position <= last {
             return;
@@ -93,21 +97,26 @@ impl Shared {
         self.heads.send_modify(|heads| heads[partition] = position);
     }
 
+    /// And has it committed.
+    fn forget_folded(&self, consumer: &StreamConsumer<Member>, partition: usize, lane: &mut Lane) {
+        if let Some(offset) = lane.forget_folded() {
+            // Not any more ours: its new owner commits.
+            let _ = consumer.store_offset(self.topic.name(), partition as i32, offset);
+        }
+    }
+
     fn one(&self, partition: usize) -> Result<TopicPartitionList, KafkaError> {
         let mut one = TopicPartitionList::new();
         one.add_partition(self.topic.name(), partition as i32);
         Ok(one)
     }
 
-    /// Goes on fetching what has been folded, and has that committed.
+    /// Goes on fetching where enough has been folded.
     pub fn give_room(&self, consumer: &StreamConsumer<Member>) {
         let assigned: Vec<_> = self.assigned().iter().copied().collect();
         for partition in assigned {
             let mut lane = self.lane(partition);
-            if let Some(offset) = lane.forget_folded() {
-                // Not any more ours: its new owner commits.
-                let _ = consumer.store_offset(self.topic.name(), partition as i32, offset);
-            }
+            self.forget_folded(consumer, partition, &mut lane);
             if lane.is_paused && lane.is_half_empty() {
                 lane.is_paused = !self.one(partition).is_ok_and(|one| consumer.resume(&one).is_ok());
             }
@@ -124,10 +133,11 @@ impl ClientContext for Member {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        if matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::AllBrokersDown)) {
-            self.0.is_connected.store(false, SeqCst);
-        }
         Quiet.error(error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.0.is_connected.store(statistics.brokers.values().any(|broker| broker.state == "UP"), SeqCst);
     }
 }
 

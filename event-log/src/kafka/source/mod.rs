@@ -43,7 +43,7 @@ pub struct TopicSource {
 /// How the following goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Following {
-    /// Whether the brokers have assigned us what is ours.
+    /// Whether a broker is there.
     pub is_connected: bool,
     /// How many partitions are ours.
     pub partitions: usize,
