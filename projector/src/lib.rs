@@ -3,6 +3,7 @@
 //! | module | what lives there |
 //! | --- | --- |
 //! | [`source`] | where events come from: the log, or a topic |
+//! | [`ports`] | what a worker asks of the world, and a simulation plays |
 //! | [`worker`] | one a partition: reads a batch, folds it, writes rows and checkpoints in one transaction |
 //! | [`projection`] | what a projection is |
 //! | [`table`] | rows of a table while a batch is folded: loaded, changed in memory, written back |
@@ -14,6 +15,7 @@
 pub mod likes;
 pub mod pizzas;
 pub mod pizzerias;
+pub mod ports;
 pub mod projection;
 pub mod service;
 pub mod source;
@@ -31,6 +33,7 @@ use read_store::ReadStore;
 use service_kit::config::Group;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use ports::Prepared;
 pub use projection::{Fold, FoldError, Projection};
 pub use source::Source;
 pub use worker::{Step, Worker};
@@ -51,7 +54,7 @@ pub fn projections() -> Vec<Arc<dyn Projection>> {
 ///
 /// # Errors
 /// The database's own.
-pub async fn prepare(log: &Epochs, store: &ReadStore) -> Result<Vec<(Arc<dyn Projection>, i64)>, sqlx::Error> {
+pub async fn prepare(log: &Epochs, store: &ReadStore) -> Result<Vec<Prepared>, sqlx::Error> {
     let ahead = store.follow_epochs(log).await?;
     if !ahead.is_empty() {
         tracing::warn!(epoch = log.current(), views = ?ahead, "what has folded more than the restored log holds is built anew");
@@ -76,7 +79,7 @@ pub struct Following {
 /// What folds, before it begins.
 pub struct Projector {
     store: ReadStore,
-    prepared: Vec<(Arc<dyn Projection>, i64)>,
+    prepared: Vec<Prepared>,
     source: Source,
     group: Option<Group>,
 }
@@ -146,7 +149,7 @@ async fn follow(topic: &TopicSource, group: &Group, shutdown: &CancellationToken
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Up to where the furthest projection has folded each partition.
-async fn furthest(store: &ReadStore, prepared: &[(Arc<dyn Projection>, i64)]) -> Result<Heads, sqlx::Error> {
+async fn furthest(store: &ReadStore, prepared: &[Prepared]) -> Result<Heads, sqlx::Error> {
     let checkpoints = store.checkpoints().await?;
     let known = prepared.iter().filter_map(|(projection, generation)| checkpoints.get(&(projection.view().name.to_owned(), *generation)));
     Ok(known.fold(Heads::default(), |far, positions| std::array::from_fn(|partition| far[partition].max(positions[partition]))))

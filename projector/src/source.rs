@@ -3,6 +3,8 @@
 use event_log::{EventLog, Heads, Partition, Position, Recorded, kafka::TopicSource};
 use tokio::sync::watch;
 
+use crate::ports::Feed;
+
 /// Where events come from; clones share it.
 #[derive(Clone)]
 pub enum Source {
@@ -12,29 +14,22 @@ pub enum Source {
     Topic(TopicSource),
 }
 
-impl Source {
-    /// Up to where there is something to be folded, to be waited on.
-    #[must_use]
-    pub fn heads(&self) -> watch::Receiver<Heads> {
+impl Feed for Source {
+    fn heads(&self) -> watch::Receiver<Heads> {
         match self {
             Self::Log(log) => log.heads(),
             Self::Topic(topic) => topic.heads(),
         }
     }
 
-    /// At most `limit` events of a partition after a position, oldest first.
-    ///
-    /// # Errors
-    /// The log's database failed.
-    pub async fn read(&self, partition: Partition, after: Position, limit: usize) -> Result<Vec<Recorded>, sqlx::Error> {
+    async fn read(&self, partition: Partition, after: Position, limit: usize) -> Result<Vec<Recorded>, sqlx::Error> {
         match self {
             Self::Log(log) => log.read(partition, after, limit).await,
             Self::Topic(topic) => topic.read(partition, after, limit).await,
         }
     }
 
-    /// Up to where some projection has folded a partition, durably. Those that are further behind read the log.
-    pub fn folded(&self, partition: Partition, position: Position) {
+    fn folded(&self, partition: Partition, position: Position) {
         if let Self::Topic(topic) = self {
             topic.folded(partition, position);
         }

@@ -3,17 +3,17 @@
 //! Checkpoints are compared and set first, so of two workers on one partition the slower one writes nothing. Projections
 //! that stand at the same position are folded together; one that fails, or is newer than the others, goes on by itself.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use database::Fault;
 use event_log::{Partition, Position, Recorded};
-use read_store::{ReadStore, checkpoints::advance};
+use read_store::ReadStore;
 use tokio_util::sync::CancellationToken;
 
-use crate::{FoldError, Projection, Source};
+use crate::{
+    FoldError, Source,
+    ports::{Feed, Prepared, Rows},
+};
 
 /// How many events are folded at once.
 const BATCH: usize = 500;
@@ -35,9 +35,9 @@ pub enum Step {
 }
 
 /// Folds one partition.
-pub struct Worker {
-    source: Source,
-    store: ReadStore,
+pub struct Worker<F = Source, R = ReadStore> {
+    source: F,
+    store: R,
     partition: Partition,
     tracks: Vec<Track>,
     /// It has been said that a store is away.
@@ -47,8 +47,7 @@ pub struct Worker {
 /// How one projection gets on.
 #[derive(Clone)]
 struct Track {
-    projection: Arc<dyn Projection>,
-    generation: i64,
+    prepared: Prepared,
     /// `None`: to be looked up.
     position: Option<Position>,
     failed_at: Option<Instant>,
@@ -67,7 +66,7 @@ impl Away {
 }
 
 /// Runs a worker until `shutdown`.
-pub async fn run(mut worker: Worker, shutdown: CancellationToken) {
+pub async fn run<F: Feed, R: Rows>(mut worker: Worker<F, R>, shutdown: CancellationToken) {
     let mut heads = worker.source.heads();
     while !shutdown.is_cancelled() {
         heads.mark_unchanged();
@@ -84,16 +83,11 @@ pub async fn run(mut worker: Worker, shutdown: CancellationToken) {
     }
 }
 
-impl Worker {
+impl<F: Feed, R: Rows> Worker<F, R> {
     /// A worker for these projections and generations.
     #[must_use]
-    pub fn new(source: Source, store: ReadStore, partition: Partition, projections: &[(Arc<dyn Projection>, i64)]) -> Self {
-        let track = |(projection, generation): &(Arc<dyn Projection>, i64)| Track {
-            projection: projection.clone(),
-            generation: *generation,
-            position: None,
-            failed_at: None,
-        };
+    pub fn new(source: F, store: R, partition: Partition, projections: &[Prepared]) -> Self {
+        let track = |prepared: &Prepared| Track { prepared: prepared.clone(), position: None, failed_at: None };
         Self { source, store, partition, tracks: projections.iter().map(track).collect(), told: false }
     }
 
@@ -117,7 +111,8 @@ impl Worker {
     async fn try_step(&mut self) -> Result<Step, Away> {
         self.look_up().await.map_err(Away::read_store)?;
         let head = self.source.heads().borrow()[self.partition.index()];
-        let waiting = |track: &Track| track.failed_at.is_some_and(|at| at.elapsed() < RETRY);
+        let now = self.source.now();
+        let waiting = |track: &Track| track.failed_at.is_some_and(|at| now - at < RETRY);
         let behind = |track: &&Track| !waiting(track) && track.position.unwrap_or(0) < head;
         let Some(from) = self.tracks.iter().filter(behind).filter_map(|track| track.position).min() else {
             return Ok(if self.tracks.iter().any(waiting) { Step::Blocked } else { Step::Idle });
@@ -145,14 +140,13 @@ impl Worker {
     /// Folds a batch into some projections, all or none. A failure of one that is alone is told and remembered.
     async fn fold(&mut self, group: &[usize], from: Position, batch: &[Recorded]) -> Result<bool, Away> {
         let to = from + batch.len() as Position;
-        let tracks: Vec<_> = group.iter().map(|i| self.tracks[*i].clone()).collect();
-        let generations: Vec<_> = tracks.iter().map(|track| (track.projection.view().name, track.generation)).collect();
+        let into: Vec<_> = group.iter().map(|i| self.tracks[*i].prepared.clone()).collect();
         // Until it is known how this ends.
         group.iter().for_each(|i| self.tracks[*i].position = None);
-        match self.write(&tracks, &generations, (from, to), batch).await {
+        match self.store.write(&into, self.partition, from, to, batch).await {
             Ok(moved) => {
                 if moved {
-                    self.store.folded(&generations, self.partition, to);
+                    self.store.folded(&into, self.partition, to);
                     self.source.folded(self.partition, to);
                 }
                 for i in group {
@@ -170,36 +164,18 @@ impl Worker {
             Err(FoldError::Database(error)) if Fault::of(&error) == Fault::Clash => Ok(true),
             Err(error) => {
                 if let [alone] = group {
-                    let (partition, projection) = (self.partition.number(), generations[0].0);
+                    let (partition, projection) = (self.partition.number(), into[0].0.view().name);
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
                     tracing::error!(partition, projection, %error, cause, "a projection stands still");
-                    self.tracks[*alone].failed_at = Some(Instant::now());
+                    self.tracks[*alone].failed_at = Some(self.source.now());
                 }
                 Ok(false)
             }
         }
     }
 
-    async fn write(
-        &self,
-        tracks: &[Track],
-        generations: &[(&'static str, i64)],
-        (from, to): (Position, Position),
-        batch: &[Recorded],
-    ) -> Result<bool, FoldError> {
-        let mut tx = self.store.database.begin().await?;
-        if !advance(&mut tx, generations, self.partition, from, to).await? {
-            return Ok(false);
-        }
-        for track in tracks {
-            track.projection.fold(&mut tx, track.generation, batch).await?;
-        }
-        tx.commit().await?;
-        Ok(true)
-    }
-
     /// Has all positions looked up again.
-    fn doubt(&mut self) {
+    pub fn doubt(&mut self) {
         self.tracks.iter_mut().for_each(|track| track.position = None);
     }
 
@@ -210,7 +186,8 @@ impl Worker {
         }
         let checkpoints = self.store.checkpoints().await?;
         for track in &mut self.tracks {
-            let key = (track.projection.view().name.to_owned(), track.generation);
+            let (projection, generation) = &track.prepared;
+            let key = (projection.view().name.to_owned(), *generation);
             track.position = Some(checkpoints.get(&key).map_or(0, |positions| positions[self.partition.index()]));
         }
         // Others may have folded it meanwhile.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use event_log::{
     EventLog, Partition,
-    kafka::{Arrived, Making, Relay, Topic, TopicError},
+    kafka::{Arrived, Making, Relay, Topic, TopicError, ports::agreed_ends},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -34,7 +34,7 @@ impl Relaying {
         let Some(topic) = kafka.topic(log.epochs())? else { return Ok(None) };
         let ready = async {
             topic.ready(making).await?;
-            topic.agreed_ends(log, Partition::all().collect()).await.map(drop)
+            agreed_ends(&topic, log, Partition::all().collect()).await.map(drop)
         };
         match tokio::time::timeout(START, ready).await {
             Ok(Ok(())) => {}
@@ -58,7 +58,7 @@ impl Relaying {
     /// # Errors
     /// The topic cannot be used.
     pub async fn run(&self, shutdown: CancellationToken) -> Result<(), TopicError> {
-        Relay::new(self.log.clone(), self.topic.clone(), self.making, self.arrived.clone()).run(shutdown).await
+        Relay::new(self.log.clone(), self.topic.clone(), self.making, self.arrived.known.clone()).run(shutdown).await
     }
 
     /// The same, but a topic that cannot be used is told, and looked at again: commands go on meanwhile.

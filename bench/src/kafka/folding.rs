@@ -50,7 +50,7 @@ pub async fn measure(bench: &Bench, cluster: &Cluster, broker: &Kafka, report: &
 
 async fn relay(log: &EventLog, topic: &Topic) -> anyhow::Result<()> {
     let (arrived, shutdown) = (Arrived::new(log.clone(), topic.clone()), CancellationToken::new());
-    let running = tokio::spawn(Relay::new(log.clone(), topic.clone(), Some(MAKING), arrived.clone()).run(shutdown.clone()));
+    let running = tokio::spawn(Relay::new(log.clone(), topic.clone(), Some(MAKING), arrived.known.clone()).run(shutdown.clone()));
     for partition in Partition::all() {
         ensure!(arrived.wait(partition, log.head(partition).await?, LIMIT).await, "not relayed");
     }

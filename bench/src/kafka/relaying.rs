@@ -47,7 +47,7 @@ async fn relayed(log: &EventLog, broker: &Kafka) -> anyhow::Result<f64> {
     let topic = topic(broker, log);
     let (arrived, shutdown) = (Arrived::new(log.clone(), topic.clone()), CancellationToken::new());
     let started = Instant::now();
-    let running = tokio::spawn(Relay::new(log.clone(), topic, Some(MAKING), arrived.clone()).run(shutdown.clone()));
+    let running = tokio::spawn(Relay::new(log.clone(), topic, Some(MAKING), arrived.known.clone()).run(shutdown.clone()));
     for partition in Partition::all() {
         let there = arrived.wait(partition, log.head(partition).await?, std::time::Duration::from_secs(120)).await;
         ensure!(there, "not relayed in two minutes");

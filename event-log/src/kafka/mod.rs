@@ -4,7 +4,8 @@
 //! | --- | --- |
 //! | [`topic`] | where the topic is; looking at it, making it |
 //! | [`envelope`] | an event as a record: a CloudEvent in Kafka's binary binding |
-//! | `producer` | records on their way, and which have arrived |
+//! | [`ports`] | what these ask of the world, and a simulation plays |
+//! | [`producer`] | records on their way, and which have arrived |
 //! | `positions` | how far it is known to hold the log |
 //! | [`relay`] | from the log to the topic, in order, none missing |
 //! | [`source`] | from the topic to those who follow the log |
@@ -12,15 +13,16 @@
 
 pub mod audit;
 pub mod envelope;
+pub mod ports;
 mod positions;
-mod producer;
+pub mod producer;
 pub mod relay;
 pub mod source;
 pub mod topic;
 
 use rdkafka::{ClientContext, config::RDKafkaLogLevel, error::KafkaError};
 
-pub use positions::{Arrived, Backlog};
+pub use positions::{Arrived, Backlog, Known};
 pub use relay::Relay;
 pub use source::{Following, TopicSource};
 pub use topic::{Making, Topic, TopicError};

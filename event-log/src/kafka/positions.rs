@@ -31,12 +31,30 @@ macro_rules! store {
     };
 }
 
+/// How far a topic is known to hold the log; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Known(Arc<watch::Sender<Heads>>);
+
+impl Known {
+    /// So far.
+    #[must_use]
+    pub fn heads(&self) -> Heads {
+        *self.0.borrow()
+    }
+
+    /// Whether that is new.
+    pub(super) fn tell(&self, heads: Heads) -> bool {
+        self.0.send_if_modified(|before| std::mem::replace(before, heads) != heads)
+    }
+}
+
 /// What is known to have arrived: by the relay of this process, or as another one has written it down. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Arrived {
     log: EventLog,
     topic: Topic,
-    heads: Arc<watch::Sender<Heads>>,
+    /// Where the relay of this process tells it.
+    pub known: Known,
 }
 
 /// How often it is looked for what another process has relayed.
@@ -46,25 +64,16 @@ impl Arrived {
     /// Nothing is known yet.
     #[must_use]
     pub fn new(log: EventLog, topic: Topic) -> Self {
-        Self { log, topic, heads: Arc::default() }
-    }
-
-    pub(super) fn known(&self) -> Heads {
-        *self.heads.borrow()
-    }
-
-    /// Whether that is new.
-    pub(super) fn tell(&self, heads: Heads) -> bool {
-        self.heads.send_if_modified(|before| std::mem::replace(before, heads) != heads)
+        Self { log, topic, known: Known::default() }
     }
 
     /// Waits until the topic holds an event, no longer than `limit`; whether it does.
     pub async fn wait(&self, partition: Partition, position: Position, limit: Duration) -> bool {
-        let mut heads = self.heads.subscribe();
+        let mut heads = self.known.0.subscribe();
         let there = |heads: &Heads| heads[partition.index()] >= position;
         let waiting = async {
             while timeout(LOOK, heads.wait_for(there)).await.is_err() {
-                if self.log.relayed(&self.topic).await.is_ok_and(|heads| there(&heads)) {
+                if self.log.relayed(self.topic.name()).await.is_ok_and(|heads| there(&heads)) {
                     return;
                 }
             }
@@ -78,9 +87,9 @@ impl EventLog {
     ///
     /// # Errors
     /// The database's own.
-    pub async fn relayed(&self, topic: &Topic) -> Result<Heads, sqlx::Error> {
+    pub async fn relayed(&self, topic: &str) -> Result<Heads, sqlx::Error> {
         let sql = "select partition, position from relay_positions where topic = $1";
-        let rows: Vec<(Partition, Position)> = on!(&self.database.reader, |db| sqlx::query_as(sql).bind(topic.name()).fetch_all(db).await)?;
+        let rows: Vec<(Partition, Position)> = on!(&self.database.reader, |db| sqlx::query_as(sql).bind(topic).fetch_all(db).await)?;
         let mut heads = Heads::default();
         for (partition, position) in rows {
             heads[partition.index()] = position;
@@ -93,7 +102,7 @@ impl EventLog {
     /// # Errors
     /// The database's own.
     pub async fn backlog(&self, topic: &Topic) -> Result<Backlog, sqlx::Error> {
-        let (relayed, heads) = (self.relayed(topic).await?, crate::store::heads(&self.database).await?);
+        let (relayed, heads) = (self.relayed(topic.name()).await?, crate::store::heads(&self.database).await?);
         let mut backlog = Backlog::default();
         for partition in Partition::all() {
             let (relayed, head) = (relayed[partition.index()], heads[partition.index()]);
@@ -110,12 +119,7 @@ impl EventLog {
     }
 
     /// Remembers how far a topic holds some partitions.
-    pub(super) async fn store_relayed(
-        &self,
-        topic: &Topic,
-        positions: &[(Partition, Position)],
-        also_back: bool,
-    ) -> Result<(), sqlx::Error> {
+    pub(super) async fn store_relayed(&self, topic: &str, positions: &[(Partition, Position)], also_back: bool) -> Result<(), sqlx::Error> {
         let rows: Vec<_> = positions.iter().map(|(partition, position)| (partition.number(), position)).collect();
         let sql = match (also_back, self.database.writer.pick(true, false)) {
             (false, true) => store!("value->>0, value->>1 from json_each($2)", " where p.position < excluded.position"),
@@ -125,6 +129,6 @@ impl EventLog {
             }
             (true, false) => store!("(value->>0)::int, (value->>1)::bigint from jsonb_array_elements($2)", ""),
         };
-        on!(&self.database.writer, |db| sqlx::query(sql).bind(topic.name()).bind(Json(rows)).execute(db).await.map(drop))
+        on!(&self.database.writer, |db| sqlx::query(sql).bind(topic).bind(Json(rows)).execute(db).await.map(drop))
     }
 }

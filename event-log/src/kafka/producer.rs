@@ -13,7 +13,7 @@ use rdkafka::{
 };
 use tokio::sync::Notify;
 
-use super::{Topic, TopicError, envelope};
+use super::{Topic, TopicError, envelope, ports::Produce};
 use crate::{Epochs, Heads, PARTITIONS, Position, Recorded};
 
 /// An idempotent producer: what it sends arrives in order and once, as long as it lives. After the first failure it is of no more use: what was
@@ -21,7 +21,7 @@ use crate::{Epochs, Heads, PARTITIONS, Position, Recorded};
 pub struct Producer {
     client: Option<ThreadedProducer<Arrivals>>,
     topic: Topic,
-    pub arrivals: Arrivals,
+    arrivals: Arrivals,
 }
 
 /// Up to where each partition has arrived, without a gap; clones share it.
@@ -36,11 +36,15 @@ struct Shared {
 }
 
 impl Arrivals {
-    fn new(from: Heads, changed: Arc<Notify>) -> Self {
+    /// Counted from `from`; `changed` is told of whatever happens.
+    #[must_use]
+    pub fn new(from: Heads, changed: Arc<Notify>) -> Self {
         let positions = from.map(AtomicI64::new);
         Self(Arc::new(Shared { positions, has_failed: AtomicBool::new(false), failure: Mutex::default(), changed }))
     }
 
+    /// Up to where each partition has arrived.
+    #[must_use]
     pub fn all(&self) -> Heads {
         std::array::from_fn(|partition| self.0.positions[partition].load(SeqCst))
     }
@@ -50,12 +54,21 @@ impl Arrivals {
         self.0.positions[partition].store(position, SeqCst);
     }
 
-    fn fail(&self, error: KafkaError) {
+    /// A record has arrived. Whatever comes behind one that failed is not without a gap.
+    pub fn arrive(&self, partition: usize, position: Position) {
+        let _ = self.0.positions[partition].compare_exchange(position - 1, position, SeqCst, SeqCst);
+        self.0.changed.notify_one();
+    }
+
+    /// A record did not arrive: the producer is of no more use.
+    pub fn fail(&self, error: KafkaError) {
         self.0.failure.lock().expect("no panic while it is held").get_or_insert(error);
         self.0.has_failed.store(true, SeqCst);
+        self.0.changed.notify_one();
     }
 
     /// Why the producer is of no more use.
+    #[must_use]
     pub fn failure(&self) -> Option<KafkaError> {
         if !self.0.has_failed.load(SeqCst) {
             return None;
@@ -86,16 +99,12 @@ impl ProducerContext for Arrivals {
     fn delivery(&self, result: &DeliveryResult<'_>, place: usize) {
         let (partition, position) = (place & 0xf, (place >> 4) as Position);
         match result {
-            // Whatever comes behind one that failed is not without a gap.
-            Ok(record) if record.offset() >= 0 => {
-                let _ = self.0.positions[partition].compare_exchange(position - 1, position, SeqCst, SeqCst);
-            }
+            Ok(record) if record.offset() >= 0 => self.arrive(partition, position),
             failed => {
                 let error = failed.as_ref().err().map(|(error, _)| error.clone());
                 self.fail(error.unwrap_or(KafkaError::MessageProduction(RDKafkaErrorCode::Unknown)));
             }
         }
-        self.0.changed.notify_one();
     }
 }
 
@@ -112,9 +121,14 @@ impl Producer {
         let client = client.map_err(|source| TopicError::Away { servers: topic.servers().into(), source })?;
         Ok(Self { client: Some(client), topic: topic.clone(), arrivals })
     }
+}
 
-    /// Puts a record behind the others. `false`: there is no more room for now, or the producer has failed.
-    pub fn send(&self, event: &Recorded, epochs: &Epochs) -> bool {
+impl Produce for Producer {
+    fn arrivals(&self) -> &Arrivals {
+        &self.arrivals
+    }
+
+    fn send(&self, event: &Recorded, epochs: &Epochs) -> bool {
         let Some(client) = &self.client else { return false };
         let (key, epoch) = (event.stream_id.to_string(), epochs.of(event.partition, event.position));
         let record = BaseRecord::with_opaque_to(self.topic.name(), packed(event.partition.index(), event.position))

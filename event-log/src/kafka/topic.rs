@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::{Quiet, envelope};
-use crate::{Epochs, EventLog, PARTITIONS, Partition, Position};
+use crate::{Epochs, PARTITIONS, Partition, Position};
 
 /// How long a broker may take to answer a question.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -205,28 +205,6 @@ impl Topic {
     pub async fn ends(&self, partitions: Vec<Partition>) -> Result<HashMap<Partition, End>, TopicError> {
         let topic = self.clone();
         blocking(move || topic.ends_now(&topic.reader()?, &partitions)).await
-    }
-
-    /// The same, each of which the log has, too.
-    ///
-    /// # Errors
-    /// It is another log's, or that of before a restore; or nobody answers.
-    pub async fn agreed_ends(&self, log: &EventLog, partitions: Vec<Partition>) -> Result<HashMap<Partition, End>, TopicError> {
-        let ends = self.ends(partitions).await?;
-        for (partition, End { position, event_id }) in &ends {
-            let stored = log.read_sealed(*partition, position - 1, 1).await?;
-            let stored = stored.first().filter(|event| event.position == *position).map(|event| event.event_id);
-            if stored != Some(*event_id) {
-                return Err(TopicError::Disagrees {
-                    topic: self.name.clone(),
-                    partition: partition.number(),
-                    position: *position,
-                    on_topic: *event_id,
-                    in_log: stored.map_or_else(|| "nothing".into(), |id| format!("event {id}")),
-                });
-            }
-        }
-        Ok(ends)
     }
 
     fn ends_now(&self, reader: &BaseConsumer<Quiet>, partitions: &[Partition]) -> Result<HashMap<Partition, End>, TopicError> {

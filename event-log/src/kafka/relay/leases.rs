@@ -6,7 +6,13 @@ use std::{
 };
 
 use super::Relay;
-use crate::{Heads, PARTITIONS, Partition, Position, kafka::TopicError};
+use crate::{
+    Heads, PARTITIONS, Partition, Position,
+    kafka::{
+        TopicError,
+        ports::{Broker, Ledger},
+    },
+};
 
 /// How long a partition is ours when nothing more is heard of us.
 const LEASE: Duration = Duration::from_secs(4);
@@ -30,31 +36,35 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    pub fn may_send(self) -> bool {
-        self.asked_at.elapsed() < LEASE / 2
+    pub fn may_send(self, now: Instant) -> bool {
+        now - self.asked_at < LEASE / 2
+    }
+
+    fn is_held(self, now: Instant) -> bool {
+        now - self.asked_at < LEASE
     }
 }
 
-impl Relay {
+impl<L: Ledger, B: Broker> Relay<L, B> {
     fn lease_of(&self, partition: Partition) -> String {
         format!("relay/{}/{}", self.topic.name(), partition.number())
     }
 
     /// Renews what is in use; asks for what waits; leaves what is more than a fair share.
     pub(super) async fn hold_leases(&mut self, heads: &Heads) -> Result<(), TopicError> {
-        let arrived = self.arrivals();
+        let (now, arrived) = (self.log.now(), self.arrivals());
         let is_used = |lane: &Lane, p: usize| lane.sent.is_none_or(|sent| sent < heads[p] || sent > arrived[p]);
         let used = |partition: &Partition| is_used(&self.lanes[partition.index()], partition.index());
-        let held = |partition: &Partition| self.lanes[partition.index()].lease.is_some_and(|lease| lease.asked_at.elapsed() < RENEW);
+        let held = |partition: &Partition| self.lanes[partition.index()].lease.is_some_and(|lease| now - lease.asked_at < RENEW);
         let mut asked: Vec<_> = Partition::all().filter(|p| heads[p.index()] > 0).filter(used).collect();
         if asked.iter().all(held) {
             return Ok(());
         }
-        if self.asked_at.is_some_and(|at| at.elapsed() < ASK) && !asked.iter().any(|p| self.is_ours(*p) && !held(p)) {
+        if self.asked_at.is_some_and(|at| now - at < ASK) && !asked.iter().any(|p| self.is_ours(*p) && !held(p)) {
             return Ok(());
         }
         // Others may have come further with what is not ours.
-        let stored = self.log.relayed(&self.topic).await?;
+        let stored = self.log.relayed(self.topic.name()).await?;
         for partition in Partition::all() {
             let index = partition.index();
             if self.is_ours(partition) {
@@ -67,20 +77,20 @@ impl Relay {
         }
         asked.retain(|p| self.is_ours(*p) || self.stored[p.index()] < heads[p.index()]);
         if asked.is_empty() {
-            self.asked_at = Some(Instant::now());
+            self.asked_at = Some(self.log.now());
             return Ok(());
         }
         self.ask(asked).await
     }
 
     pub(super) fn is_ours(&self, partition: Partition) -> bool {
-        self.lanes[partition.index()].lease.is_some_and(|lease| lease.asked_at.elapsed() < LEASE)
+        self.lanes[partition.index()].lease.is_some_and(|lease| lease.is_held(self.log.now()))
     }
 
     async fn ask(&mut self, mut asked: Vec<Partition>) -> Result<(), TopicError> {
         let members = format!("relay/{}/member/", self.topic.name());
-        let asked_at = Instant::now();
-        self.log.lease(&format!("{members}{}", self.owner), self.owner, LEASE).await?;
+        let asked_at = self.log.now();
+        self.log.leases(&[format!("{members}{}", self.owner)], self.owner, LEASE).await?;
         let others = self.log.held(&members).await?.max(1);
         let share = usize::from(PARTITIONS).div_ceil(usize::try_from(others).unwrap_or(1));
         asked.sort_by_key(|partition| !self.is_ours(*partition));

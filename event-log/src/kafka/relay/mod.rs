@@ -24,7 +24,10 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::leases::Lane;
-use super::{Arrived, Making, Topic, TopicError, producer::Producer};
+use super::{
+    Known, Making, Topic, TopicError,
+    ports::{Broker, Ledger, Produce},
+};
 use crate::{EventLog, Heads, PARTITIONS, Partition};
 
 /// How often it is written down how far the topic is.
@@ -52,17 +55,17 @@ pub enum Step {
 }
 
 /// From the log to a topic.
-pub struct Relay {
-    log: EventLog,
-    topic: Topic,
+pub struct Relay<L = EventLog, B: Broker = Topic> {
+    log: L,
+    topic: B,
     owner: Uuid,
     lanes: [Lane; PARTITIONS as usize],
-    producer: Option<Producer>,
+    producer: Option<B::Producer>,
     /// The topic was seen to be that of this log.
     examined: bool,
     changed: Arc<Notify>,
     making: Option<Making>,
-    arrived: Arrived,
+    known: Known,
     stored: Heads,
     stored_at: Instant,
     asked_at: Option<Instant>,
@@ -70,11 +73,11 @@ pub struct Relay {
     told: bool,
 }
 
-impl Relay {
-    /// One that has done nothing yet. It tells `arrived` what it has done.
+impl<L: Ledger, B: Broker> Relay<L, B> {
+    /// One that has done nothing yet. It tells `known` what has arrived.
     #[must_use]
-    pub fn new(log: EventLog, topic: Topic, making: Option<Making>, arrived: Arrived) -> Self {
-        let now = Instant::now();
+    pub fn new(log: L, topic: B, making: Option<Making>, known: Known) -> Self {
+        let now = log.now();
         Self {
             log,
             topic,
@@ -84,7 +87,7 @@ impl Relay {
             examined: false,
             changed: Arc::default(),
             making,
-            arrived,
+            known,
             stored: Heads::default(),
             stored_at: now,
             asked_at: None,
@@ -139,7 +142,7 @@ impl Relay {
         let heads = *self.log.heads().borrow();
         self.look_at_arrivals(&heads);
         self.write_down().await?;
-        if let Some(error) = self.producer.as_ref().and_then(|producer| producer.arrivals.failure()) {
+        if let Some(error) = self.producer.as_ref().and_then(|producer| producer.arrivals().failure()) {
             tracing::warn!(%error, "records did not arrive; they are sent again");
             self.begin_anew();
             return Ok(Step::Blocked);
@@ -157,7 +160,7 @@ impl Relay {
     }
 
     fn arrivals(&self) -> Heads {
-        self.producer.as_ref().map_or(self.stored, |producer| producer.arrivals.all())
+        self.producer.as_ref().map_or(self.stored, |producer| producer.arrivals().all())
     }
 
     fn on_their_way(&self) -> i64 {
@@ -167,7 +170,7 @@ impl Relay {
 
     /// What the topic is not known to hold.
     fn behind<'a>(&'a self, heads: &'a Heads) -> impl Iterator<Item = Partition> + 'a {
-        let known = self.arrived.known();
+        let known = self.known.heads();
         Partition::all().filter(move |partition| known[partition.index()] < heads[partition.index()])
     }
 
@@ -175,13 +178,13 @@ impl Relay {
         let arrived = self.arrivals();
         let ours = |partition: usize| self.lanes[partition].sent.is_some();
         let known: Heads = std::array::from_fn(|p| if ours(p) { arrived[p].max(self.stored[p]) } else { self.stored[p] });
-        let moved = self.arrived.tell(known);
+        let moved = self.known.tell(known);
         if moved || self.behind(heads).next().is_none() {
-            self.moved_at = Instant::now();
+            self.moved_at = self.log.now();
             if std::mem::take(&mut self.told) {
                 tracing::info!(topic = self.topic.name(), "records arrive again");
             }
-        } else if self.moved_at.elapsed() > SILENCE {
+        } else if self.log.now() - self.moved_at > SILENCE {
             self.tell(&"records do not arrive");
         }
     }
@@ -200,11 +203,11 @@ impl Relay {
             self.lanes[index].sent.is_some() && arrived[index] > self.stored[index]
         };
         let moved: Vec<_> = Partition::all().filter(moved).map(|partition| (partition, arrived[partition.index()])).collect();
-        if moved.is_empty() || (self.on_their_way() > 0 && self.stored_at.elapsed() < STORE) {
+        if moved.is_empty() || (self.on_their_way() > 0 && self.log.now() - self.stored_at < STORE) {
             return Ok(());
         }
-        self.log.store_relayed(&self.topic, &moved, false).await?;
-        self.stored_at = Instant::now();
+        self.log.store_relayed(self.topic.name(), &moved, false).await?;
+        self.stored_at = self.log.now();
         for (partition, position) in moved {
             self.stored[partition.index()] = position;
         }
@@ -225,11 +228,11 @@ impl Relay {
         for partition in Partition::all() {
             let lane = self.lanes[partition.index()];
             let (Some(lease), Some(sent)) = (lane.lease, lane.sent) else { continue };
-            if sent >= heads[partition.index()] || !lease.may_send() || self.on_their_way() > ON_THEIR_WAY {
+            if sent >= heads[partition.index()] || !lease.may_send(self.log.now()) || self.on_their_way() > ON_THEIR_WAY {
                 continue;
             }
             for event in self.log.read_sealed(partition, sent, PAGE).await? {
-                if !lease.may_send() || !producer.send(&event, self.log.epochs()) {
+                if !lease.may_send(self.log.now()) || !producer.send(&event, self.log.epochs()) {
                     break;
                 }
                 self.lanes[partition.index()].sent = Some(event.position);
@@ -240,8 +243,8 @@ impl Relay {
     }
 
     async fn end(&mut self) {
-        let deadline = Instant::now() + SILENCE / 2;
-        while self.on_their_way() > 0 && Instant::now() < deadline {
+        let deadline = self.log.now() + SILENCE / 2;
+        while self.on_their_way() > 0 && self.log.now() < deadline {
             // Too late is no error: it is sent again by the next one.
             let _ = tokio::time::timeout(STORE, self.changed.notified()).await;
         }

@@ -3,26 +3,29 @@
 use super::Relay;
 use crate::{
     Partition,
-    kafka::{TopicError, producer::Producer},
+    kafka::{
+        TopicError,
+        ports::{Broker, Ledger, Produce, agreed_ends},
+    },
 };
 
-impl Relay {
+impl<L: Ledger, B: Broker> Relay<L, B> {
     /// Once for each producer: whether the topic is one of this log, and holds what it is known to hold. Brokers may have lost it, or somebody has made the topic anew.
     pub(super) async fn examine(&mut self) -> Result<(), TopicError> {
         if self.examined {
             return Ok(());
         }
         self.topic.ready(self.making).await?;
-        let stored = self.log.relayed(&self.topic).await?;
-        let ends = self.topic.agreed_ends(&self.log, Partition::all().collect()).await?;
+        let stored = self.log.relayed(self.topic.name()).await?;
+        let ends = agreed_ends(&self.topic, &self.log, Partition::all().collect()).await?;
         let end = |partition: Partition| ends.get(&partition).map_or(0, |end| end.position);
         let lost: Vec<_> = Partition::all().map(|p| (p, end(p))).filter(|(p, end)| *end < stored[p.index()]).collect();
         if !lost.is_empty() {
             tracing::warn!(partitions = lost.len(), topic = self.topic.name(), "the topic has lost events; they are sent again");
-            self.log.store_relayed(&self.topic, &lost, true).await?;
+            self.log.store_relayed(self.topic.name(), &lost, true).await?;
         }
-        self.stored = self.log.relayed(&self.topic).await?;
-        self.producer = Some(Producer::new(&self.topic, self.stored, self.changed.clone())?);
+        self.stored = self.log.relayed(self.topic.name()).await?;
+        self.producer = Some(self.topic.producer(self.stored, self.changed.clone())?);
         self.examined = true;
         Ok(())
     }
@@ -34,14 +37,14 @@ impl Relay {
         if new.is_empty() {
             return Ok(());
         }
-        let ends = self.topic.agreed_ends(&self.log, new.clone()).await?;
+        let ends = agreed_ends(&self.topic, &self.log, new.clone()).await?;
         let positions: Vec<_> = new.iter().map(|p| (*p, ends.get(p).map_or(0, |end| end.position))).collect();
-        self.log.store_relayed(&self.topic, &positions, true).await?;
+        self.log.store_relayed(self.topic.name(), &positions, true).await?;
         for (partition, position) in positions {
             self.stored[partition.index()] = position;
             self.lanes[partition.index()].sent = Some(position);
             if let Some(producer) = &self.producer {
-                producer.arrivals.begin(partition.index(), position);
+                producer.arrivals().begin(partition.index(), position);
             }
         }
         Ok(())

@@ -5,29 +5,31 @@
 //!
 //! | module | what lives there |
 //! | --- | --- |
-//! | `lane` | what has come of one partition |
+//! | [`intake`] | what comes of the partitions that are ours |
+//! | `lane` | what has come of one of them |
 //! | `member` | a member of the group |
 
+pub mod intake;
 mod lane;
 mod member;
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
     time::Duration,
 };
 
 use rdkafka::{consumer::StreamConsumer, error::KafkaError};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    lane::Lane,
+    intake::Intake,
     member::{Member, Shared},
 };
-use super::{Topic, TopicError};
+use super::{Topic, TopicError, ports::Ledger};
 use crate::{EventLog, Heads, Partition, Position, Recorded};
 
 /// How long until something that failed is tried again.
@@ -35,8 +37,8 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// A follower of the topic; clones share it.
 #[derive(Clone)]
-pub struct TopicSource {
-    log: EventLog,
+pub struct TopicSource<L = EventLog> {
+    log: L,
     shared: Arc<Shared>,
 }
 
@@ -53,28 +55,18 @@ pub struct Following {
     pub strangers: u64,
 }
 
-impl TopicSource {
+impl<L: Ledger> TopicSource<L> {
     /// A follower that has seen nothing; `folded` is up to where each partition is folded.
     #[must_use]
-    pub fn new(log: EventLog, topic: Topic, folded: Heads) -> Self {
-        let lane = |folded: Position| Mutex::new(Lane { folded, ..Lane::default() });
-        let shared = Shared {
-            topic,
-            lanes: folded.into_iter().map(lane).collect(),
-            heads: watch::Sender::new(folded),
-            folded: Notify::new(),
-            assigned: Mutex::default(),
-            is_connected: AtomicBool::new(false),
-            rebalances: AtomicU64::new(0),
-            strangers: AtomicU64::new(0),
-        };
+    pub fn new(log: L, topic: Topic, folded: Heads) -> Self {
+        let shared = Shared { topic, intake: Intake::new(folded), is_connected: AtomicBool::new(false), strangers: AtomicU64::new(0) };
         Self { log, shared: Arc::new(shared) }
     }
 
     /// Up to where each partition has come.
     #[must_use]
     pub fn heads(&self) -> watch::Receiver<Heads> {
-        self.shared.heads.subscribe()
+        self.shared.intake.heads.subscribe()
     }
 
     /// How the following goes.
@@ -82,8 +74,8 @@ impl TopicSource {
     pub fn following(&self) -> Following {
         Following {
             is_connected: self.shared.is_connected.load(SeqCst),
-            partitions: self.shared.assigned().len(),
-            rebalances: self.shared.rebalances.load(SeqCst),
+            partitions: self.shared.intake.partitions(),
+            rebalances: self.shared.intake.rebalances.load(SeqCst),
             strangers: self.shared.strangers.load(SeqCst),
         }
     }
@@ -93,7 +85,7 @@ impl TopicSource {
     /// # Errors
     /// The database's own.
     pub async fn read(&self, partition: Partition, after: Position, limit: usize) -> Result<Vec<Recorded>, sqlx::Error> {
-        let here = self.shared.lane(partition.index()).after(after, limit);
+        let here = self.shared.intake.after(partition, after, limit);
         match here {
             Some(events) => self.log.unseal(events).await,
             None => self.log.read(partition, after, limit).await,
@@ -102,8 +94,13 @@ impl TopicSource {
 
     /// Up to where a partition is folded, durably.
     pub fn folded(&self, partition: Partition, position: Position) {
-        self.shared.lane(partition.index()).folded = position;
-        self.shared.folded.notify_one();
+        self.shared.intake.folded(partition, position);
+    }
+
+    /// Where that which comes from the brokers goes.
+    #[must_use]
+    pub fn intake(&self) -> &Intake {
+        &self.shared.intake
     }
 
     /// Follows as a member of a group until `shutdown`. A broker that is away is waited for.
@@ -144,7 +141,7 @@ impl TopicSource {
                         }
                     }
                 },
-                () = self.shared.folded.notified() => self.shared.give_room(consumer),
+                () = self.shared.intake.changed.notified() => self.shared.give_room(consumer),
             }
         }
     }

@@ -12,7 +12,7 @@ mod relaying;
 
 use event_log::{
     EventLog, Heads, LogStore, Partition,
-    kafka::{Arrived, Making, Relay, Topic, audit::Compared, relay::Step},
+    kafka::{Known, Making, Relay, Topic, audit::Compared, relay::Step},
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -41,8 +41,7 @@ impl Both {
     }
 
     fn relay(&self) -> Relay {
-        let arrived = Arrived::new(self.log.clone(), self.topic.clone());
-        Relay::new(self.log.clone(), self.topic.clone(), Some(MAKING), arrived)
+        Relay::new(self.log.clone(), self.topic.clone(), Some(MAKING), Known::default())
     }
 
     /// Events in every partition, a few commands at once.

@@ -1,4 +1,4 @@
-use event_log::kafka::TopicError;
+use event_log::kafka::{TopicError, ports::agreed_ends};
 
 use super::*;
 use crate::place::on_both;
@@ -20,7 +20,7 @@ async fn what_is_appended_is_on_the_topic_in_order_and_none_is_missing(place: Pl
     both.drain(&mut relay).await;
     let compared = both.compared().await;
     assert_eq!((compared.records, compared.repeated, compared.strangers, compared.behind), (400, 0, 0, 0));
-    let ends = both.topic.agreed_ends(&both.log, partitions()).await.unwrap();
+    let ends = agreed_ends(&both.topic, &both.log, partitions()).await.unwrap();
     assert!(partitions().iter().all(|partition| ends[partition].position == both.heads()[partition.index()]));
 }
 
@@ -51,8 +51,7 @@ async fn two_relays_share_the_partitions_and_one_takes_over_from_the_other(place
 async fn a_topic_that_is_missing_or_of_another_shape_is_named(place: Place) {
     let Some(both) = Both::new(place).await else { return };
     both.write(0, 3).await;
-    let arrived = Arrived::new(both.log.clone(), both.topic.clone());
-    let mut relay = Relay::new(both.log.clone(), both.topic.clone(), None, arrived);
+    let mut relay = Relay::new(both.log.clone(), both.topic.clone(), None, Known::default());
     let error = relay.step().await.unwrap_err();
     assert!(matches!(error, TopicError::Missing(_)) && error.to_string().contains("--create-topic"), "{error}");
     both.drain(&mut both.relay()).await;

@@ -4,22 +4,22 @@
 //! are known by the event's id when they come again. It takes a partition's lease only when there is something to do, so that an idle
 //! Tizza writes nothing. A command that is refused for good parks the event, and the policy goes on behind it.
 
+mod desk;
+
 use std::{
     future::Future,
     time::{Duration, Instant},
 };
 
-use chrono::Utc;
-use event_log::{Actor, Partition, Position, Recorded};
+use event_log::{Partition, Position, Recorded};
 use events::Event;
 use service_kit::Problem;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{
-    App,
-    origin::{Condition, Origin, Repeat},
-};
+use crate::{App, origin::Origin};
+use desk::Acting;
+pub use desk::Desk;
 
 /// How long a partition is ours; a crashed owner's work is taken over after that.
 const LEASE: Duration = Duration::from_secs(5);
@@ -55,9 +55,8 @@ pub enum Step {
 }
 
 /// Runs one policy.
-pub struct Worker<P> {
-    app: App,
-    policy: P,
+pub struct Worker<D> {
+    desk: D,
     owner: Uuid,
     /// How far each partition is seen through; `None` until it was looked up.
     positions: Vec<Option<Position>>,
@@ -67,7 +66,7 @@ pub struct Worker<P> {
 /// Runs a policy until `shutdown`.
 pub async fn run<P: Policy>(app: App, policy: P, shutdown: CancellationToken) {
     let mut heads = app.log.heads();
-    let mut worker = Worker::new(app, policy);
+    let mut worker = Worker::new(Acting { app, policy });
     while !shutdown.is_cancelled() {
         heads.mark_unchanged();
         let looked = Instant::now();
@@ -92,12 +91,12 @@ pub async fn run<P: Policy>(app: App, policy: P, shutdown: CancellationToken) {
     }
 }
 
-impl<P: Policy> Worker<P> {
+impl<D: Desk> Worker<D> {
     /// A worker that has done nothing yet.
     #[must_use]
-    pub fn new(app: App, policy: P) -> Self {
+    pub fn new(desk: D) -> Self {
         let partitions = Partition::all().count();
-        Self { app, policy, owner: Uuid::now_v7(), positions: vec![None; partitions], written: vec![0; partitions] }
+        Self { desk, owner: Uuid::now_v7(), positions: vec![None; partitions], written: vec![0; partitions] }
     }
 
     /// Does what there is to do, a page of each partition at the most.
@@ -105,7 +104,7 @@ impl<P: Policy> Worker<P> {
     /// # Errors
     /// The log's database failed; nothing is lost.
     pub async fn step(&mut self) -> Result<Step, sqlx::Error> {
-        let heads = *self.app.log.heads().borrow();
+        let heads = *self.desk.heads().borrow();
         let mut step = Step::Idle;
         for partition in Partition::all() {
             step = match (self.partition(partition, heads[partition.index()]).await?, step) {
@@ -118,7 +117,6 @@ impl<P: Policy> Worker<P> {
     }
 
     async fn partition(&mut self, partition: Partition, head: Position) -> Result<Step, sqlx::Error> {
-        let log = self.app.log.clone();
         let index = partition.index();
         let position = match self.positions[index] {
             Some(position) => position,
@@ -127,24 +125,24 @@ impl<P: Policy> Worker<P> {
         if position >= head {
             return Ok(Step::Idle);
         }
-        let events = log.read_types(partition, position, head, P::TYPES, PAGE).await?;
+        let events = self.desk.read(partition, position, head, PAGE).await?;
         let Some(last) = events.last() else {
             self.positions[index] = Some(head);
             if head - self.written[index] >= WRITE_DOWN {
-                log.policy_done(P::NAME, partition, head).await?;
+                self.desk.done(partition, head).await?;
                 self.written[index] = head;
             }
             return Ok(Step::Idle);
         };
         let last = last.position;
-        let lease = format!("policy/{}/{}", P::NAME, partition.number());
-        if log.lease(&lease, self.owner, LEASE).await?.is_none() {
+        let lease = format!("policy/{}/{}", D::NAME, partition.number());
+        if !self.desk.lease(&lease, self.owner, LEASE).await? {
             return Ok(Step::Blocked);
         }
         // Whoever had the lease before may have come further.
         self.look_up(partition).await?;
         let step = self.work(partition, &lease, events).await;
-        log.release(&[lease], self.owner).await?;
+        self.desk.release(lease, self.owner).await?;
         if matches!(step, Ok(Step::Worked)) {
             self.positions[index] = Some(last.max(self.positions[index].unwrap_or(0)));
         }
@@ -153,7 +151,7 @@ impl<P: Policy> Worker<P> {
 
     async fn look_up(&mut self, partition: Partition) -> Result<Position, sqlx::Error> {
         let index = partition.index();
-        let found = self.app.log.policy_position(P::NAME, partition).await?;
+        let found = self.desk.position(partition).await?;
         self.written[index] = found;
         let position = found.max(self.positions[index].unwrap_or(0));
         self.positions[index] = Some(position);
@@ -161,48 +159,31 @@ impl<P: Policy> Worker<P> {
     }
 
     async fn work(&mut self, partition: Partition, lease: &str, events: Vec<Recorded>) -> Result<Step, sqlx::Error> {
-        let log = self.app.log.clone();
         let index = partition.index();
-        let mut renewed = Instant::now();
+        let mut renewed = self.desk.now();
         for event in events {
             if self.positions[index].is_some_and(|position| event.position <= position) {
                 continue;
             }
-            if renewed.elapsed() > LEASE / 2 {
-                let before = Instant::now();
-                if log.lease(lease, self.owner, LEASE).await?.is_none() {
+            let now = self.desk.now();
+            if now - renewed > LEASE / 2 {
+                if !self.desk.lease(lease, self.owner, LEASE).await? {
                     return Ok(Step::Blocked);
                 }
-                renewed = before;
+                renewed = now;
             }
-            if let Err(problem) = self.react(&event).await {
+            if let Err(problem) = self.desk.react(&event).await {
                 if problem.slug.status().is_server_error() {
-                    tracing::warn!(policy = P::NAME, partition = partition.number(), position = event.position, detail = %problem.detail, "a policy tries again later");
+                    tracing::warn!(policy = D::NAME, partition = partition.number(), position = event.position, detail = %problem.detail, "a policy tries again later");
                     return Ok(Step::Blocked);
                 }
-                tracing::error!(policy = P::NAME, partition = partition.number(), position = event.position, detail = %problem.detail, "an event is parked");
-                log.policy_park(P::NAME, &event, &problem.detail, Utc::now()).await?;
+                tracing::error!(policy = D::NAME, partition = partition.number(), position = event.position, detail = %problem.detail, "an event is parked");
+                self.desk.park(&event, &problem.detail).await?;
             }
-            log.policy_done(P::NAME, partition, event.position).await?;
+            self.desk.done(partition, event.position).await?;
             self.positions[index] = Some(event.position);
             self.written[index] = event.position;
         }
         Ok(Step::Worked)
-    }
-
-    async fn react(&self, recorded: &Recorded) -> Result<(), Problem> {
-        let event = match Event::decode(&recorded.event_type, recorded.schema_version, &recorded.payload) {
-            Ok(event) => event,
-            Err(error @ events::DecodeError::Newer { .. }) => return Err(Problem::unavailable(error)),
-            Err(error) => return Err(Problem::new(service_kit::Slug::Malformed, error.to_string())),
-        };
-        let origin = Origin {
-            actor: Actor::System(P::NAME.into()),
-            correlation_id: recorded.metadata.correlation_id.clone(),
-            causation_id: Some(recorded.event_id),
-            repeat: Repeat::Reaction { policy: P::NAME, event_id: recorded.event_id },
-            condition: Condition::None,
-        };
-        self.policy.react(&self.app, &origin, event, recorded).await
     }
 }

@@ -1,0 +1,85 @@
+//! What a worker asks of the world: of where events come from, and of the read store. In a simulation these are played, and the clock with them.
+
+use std::{sync::Arc, time::Instant};
+
+use event_log::{Heads, Partition, Position, Recorded};
+use read_store::{
+    ReadStore,
+    checkpoints::{Progress, advance},
+};
+use tokio::sync::watch;
+
+use crate::{FoldError, Projection};
+
+/// A projection, and the generation of its tables.
+pub type Prepared = (Arc<dyn Projection>, i64);
+
+/// Where events come from.
+pub trait Feed: Send + Sync {
+    /// This process's own clock.
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// Up to where there is something to be folded, to be waited on.
+    fn heads(&self) -> watch::Receiver<Heads>;
+
+    /// At most `limit` events of a partition after a position, oldest first.
+    fn read(&self, partition: Partition, after: Position, limit: usize) -> impl Future<Output = Result<Vec<Recorded>, sqlx::Error>> + Send;
+
+    /// Up to where some projection has folded a partition, durably. Those that are further behind read the log.
+    fn folded(&self, partition: Partition, position: Position);
+}
+
+/// Where rows go.
+pub trait Rows: Send + Sync {
+    /// How far each generation has come.
+    fn checkpoints(&self) -> impl Future<Output = Result<Progress, sqlx::Error>> + Send;
+
+    /// Folds a batch into some generations and moves their checkpoints from one position to another, in one transaction. `false`: they
+    /// stand elsewhere, and nothing was done.
+    fn write(
+        &self,
+        into: &[Prepared],
+        partition: Partition,
+        from: Position,
+        to: Position,
+        batch: &[Recorded],
+    ) -> impl Future<Output = Result<bool, FoldError>> + Send;
+
+    /// Tells those who wait in this process.
+    fn folded(&self, into: &[Prepared], partition: Partition, position: Position);
+}
+
+fn names(into: &[Prepared]) -> Vec<(&'static str, i64)> {
+    into.iter().map(|(projection, generation)| (projection.view().name, *generation)).collect()
+}
+
+impl Rows for ReadStore {
+    async fn checkpoints(&self) -> Result<Progress, sqlx::Error> {
+        self.checkpoints().await
+    }
+
+    async fn write(
+        &self,
+        into: &[Prepared],
+        partition: Partition,
+        from: Position,
+        to: Position,
+        batch: &[Recorded],
+    ) -> Result<bool, FoldError> {
+        let mut tx = self.database.begin().await?;
+        if !advance(&mut tx, &names(into), partition, from, to).await? {
+            return Ok(false);
+        }
+        for (projection, generation) in into {
+            projection.fold(&mut tx, *generation, batch).await?;
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    fn folded(&self, into: &[Prepared], partition: Partition, position: Position) {
+        self.folded(&names(into), partition, position);
+    }
+}
