@@ -11,7 +11,7 @@
 //! | [`process`] | what runs: the real relay, workers and policies |
 //! | [`play`] | one seed: what happens when, and what must hold |
 //!
-//! What must hold, whatever happens: the topic has no hole at any time and in the end everything; nobody sends without the lease; nothing is said to have arrived that has not; each projection folds each
+//! What must hold, whatever happens: in the end a reader that takes the last position + 1 and skips the rest gets everything from the topic; nobody sends without the lease; nothing is said to have arrived that has not; each projection folds each
 //! event once and in order; each event is reacted to or parked before a policy passes it, and takes effect once.
 
 #![cfg(test)]

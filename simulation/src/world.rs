@@ -82,7 +82,7 @@ pub struct State {
     /// By what name each process takes leases.
     pub owners: BTreeMap<usize, Uuid>,
     pub topic: [Vec<(Position, Uuid)>; USED],
-    /// Up to where it holds each partition without a hole.
+    /// How far a reader of each partition comes who takes the last position + 1, and skips the rest.
     pub held: [Position; USED],
     /// A topic that has lost records may hold less than was told.
     pub has_lost: bool,

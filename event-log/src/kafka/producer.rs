@@ -114,6 +114,8 @@ impl Producer {
         let arrivals = Arrivals::new(from, changed);
         let mut config = topic.config();
         config.set("enable.idempotence", "true").set("acks", "all").set("max.in.flight.requests.per.connection", "5");
+        // As little as can be goes past a record that the broker refuses.
+        config.set("enable.gapless.guarantee", "true");
         // It waits for the broker for ever: a record that is given up would leave a hole.
         config.set("message.timeout.ms", "0").set("linger.ms", "1");
         config.set("queue.buffering.max.messages", "100000").set("queue.buffering.max.kbytes", "65536");

@@ -144,7 +144,7 @@ impl<L: Ledger, B: Broker> Relay<L, B> {
         self.write_down().await?;
         if let Some(error) = self.producer.as_ref().and_then(|producer| producer.arrivals().failure()) {
             tracing::warn!(%error, "records did not arrive; they are sent again");
-            self.begin_anew();
+            self.begin_anew().await?;
             return Ok(Step::Blocked);
         }
         self.examine().await?;
@@ -214,11 +214,14 @@ impl<L: Ledger, B: Broker> Relay<L, B> {
         Ok(())
     }
 
-    /// With another producer, from where the topic ends then: it may have been made anew meanwhile.
-    fn begin_anew(&mut self) {
+    /// With another producer, behind what has arrived without a gap; the topic may even have been made anew meanwhile.
+    async fn begin_anew(&mut self) -> Result<(), TopicError> {
+        self.stored_at -= STORE;
+        self.write_down().await?;
         self.lanes.iter_mut().for_each(|lane| lane.sent = None);
         self.producer = None;
         self.examined = false;
+        Ok(())
     }
 
     /// A page of each partition, as long as the leases last and there is room.

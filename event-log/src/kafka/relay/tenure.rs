@@ -38,7 +38,9 @@ impl<L: Ledger, B: Broker> Relay<L, B> {
             return Ok(());
         }
         let ends = agreed_ends(&self.topic, &self.log, new.clone()).await?;
-        let positions: Vec<_> = new.iter().map(|p| (*p, ends.get(p).map_or(0, |end| end.position))).collect();
+        // What is written down has arrived without a gap; behind it a record may have been refused, and later ones not.
+        let begin = |p: &Partition| ends.get(p).map_or(0, |end| end.position.min(self.stored[p.index()]));
+        let positions: Vec<_> = new.iter().map(|p| (*p, begin(p))).collect();
         self.log.store_relayed(self.topic.name(), &positions, true).await?;
         for (partition, position) in positions {
             self.stored[partition.index()] = position;

@@ -1,5 +1,9 @@
 use std::time::Duration;
 
+use rdkafka::{
+    admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication},
+    client::DefaultClientContext,
+};
 use test_servers::Kafka;
 
 use super::*;
@@ -75,8 +79,7 @@ async fn a_relay_that_is_gone_in_the_middle_leaves_no_hole() {
         both.write(round * 1_000, 500).await;
         // Gone with all that it had handed over: nothing is written down, no lease given back.
         let mut relay = both.relay();
-        relay.step().await.unwrap();
-        relay.step().await.unwrap();
+        until("it has sent something", async || matches!(relay.step().await, Ok(Step::Worked))).await;
         drop(relay);
         both.place.sql().await.run("update leases set expires_at = 0").await;
     }
@@ -106,4 +109,32 @@ async fn a_relay_that_slept_past_its_lease_sends_nothing_new() {
     both.drain(&mut other).await;
     let compared = both.compared().await;
     assert_eq!((compared.records - compared.repeated, compared.behind), (1_600, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_follows_a_record_that_the_broker_refuses_until_it_takes_it() {
+    let Some(both) = Both::new(Place::sqlite().unwrap()).await else { return };
+    let admin: AdminClient<DefaultClientContext> = both.topic.config().create().unwrap();
+    let narrow = NewTopic::new(both.topic.name(), 16, TopicReplication::Fixed(1)).set("max.message.bytes", "600000");
+    admin.create_topics([&narrow], &AdminOptions::new()).await.unwrap().remove(0).unwrap();
+    // The client library sends the first three together, which is too much, and then the others, which is not.
+    let long = format!(r#"{{"n":"{}"}}"#, "x".repeat(250_000));
+    for version in 0..5 {
+        let wish = event_log::Append { events: vec![event(&long)], ..append(1, version) };
+        assert!(accepted(&both.log.append(wish).await.unwrap()));
+    }
+    let mut relay = both.relay();
+    until("the broker has refused them", async || matches!(relay.step().await, Ok(Step::Blocked))).await;
+    until("and again", async || matches!(relay.step().await, Ok(Step::Blocked))).await;
+    assert_eq!(both.backlog().await, 5, "nothing is said to have arrived");
+    let store = LogStore::open(&both.place.url, DEADLINE).await.unwrap();
+    let compared = event_log::kafka::audit::compare(&store, &both.topic, |_| {}).await.unwrap();
+    assert!(compared.records == 0 || compared.faults.len() == 1, "what went past them is found: {compared:?}");
+    store.close().await;
+
+    let wide = AlterConfig::new(ResourceSpecifier::Topic(both.topic.name())).set("max.message.bytes", "2000000");
+    admin.alter_configs([&wide], &AdminOptions::new()).await.unwrap().remove(0).unwrap();
+    both.drain(&mut relay).await;
+    let compared = both.compared().await;
+    assert_eq!((compared.records - compared.repeated, compared.behind), (5, 0), "in order, whatever went past them");
 }
