@@ -14,6 +14,7 @@ pub enum ReactionEvent {
         /// What.
         pizza_id: PizzaId,
         /// Where it is baked.
+        #[cfg_attr(feature = "next", serde(rename = "baked_at"))]
         pizzeria_id: PizzeriaId,
     },
     /// Swiped to the left.
@@ -36,7 +37,18 @@ pub enum ReactionEvent {
     },
 }
 
+#[cfg(not(feature = "next"))]
 vocabulary!(ReactionEvent, kind = "reaction", PizzaLiked = 1, PizzaDisliked = 1, PizzaReactionWithdrawn = 1);
+
+#[cfg(feature = "next")]
+vocabulary!(ReactionEvent, kind = "reaction", upcast = upcast, PizzaLiked = 2, PizzaDisliked = 1, PizzaReactionWithdrawn = 1);
+
+/// `PizzaLiked` 1 → 2: a member has another name.
+#[cfg(feature = "next")]
+fn upcast(_: &'static str, _: u32, mut payload: serde_json::Value) -> serde_json::Value {
+    payload["baked_at"] = payload["pizzeria_id"].take();
+    payload
+}
 
 /// One swipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
