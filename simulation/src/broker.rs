@@ -188,8 +188,8 @@ impl State {
 
     /// Nothing is said to have arrived that has not.
     pub fn check_arrived(&mut self, known: &Heads) {
-        for partition in 0..USED {
-            let (held, said) = (self.held[partition], known[partition]);
+        for (partition, said) in known.iter().copied().enumerate().take(USED) {
+            let held = self.held[partition];
             let has_lost = self.has_lost;
             self.must(said <= held || has_lost, || format!("{partition}.{said} is said to have arrived, the topic holds {held}"));
         }
