@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
 use chrono::Utc;
 use event_log::{EventLog, kafka::Topic};
+use futures::future::join_all;
 use serde_json::{Map, Value, json};
 
 use crate::http::livez;
@@ -85,8 +86,10 @@ impl Readiness {
 /// 200 with `ready` or `degraded`, or 503.
 async fn readyz(State(checks): State<Arc<Checks>>) -> (StatusCode, Json<Value>) {
     let (mut told, mut status) = (Map::new(), "ready");
-    for (name, check) in &*checks {
-        let value = match check().await {
+    // At once: who asks a database that is away is kept waiting.
+    let answers = join_all(checks.iter().map(|(name, check)| async move { (*name, check().await) })).await;
+    for (name, answer) in answers {
+        let value = match answer {
             Health::Fine(value) => value,
             Health::Degraded(value) => {
                 if status == "ready" {
@@ -99,7 +102,7 @@ async fn readyz(State(checks): State<Arc<Checks>>) -> (StatusCode, Json<Value>) 
                 "not available".into()
             }
         };
-        told.insert((*name).to_owned(), value);
+        told.insert(name.to_owned(), value);
     }
     told.insert("status".into(), status.into());
     let code = if status == "not ready" { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
