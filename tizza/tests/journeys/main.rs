@@ -6,6 +6,7 @@ mod accounts;
 mod cards;
 mod client;
 mod crashes;
+mod deployment;
 mod distributed;
 mod forms;
 mod home;
