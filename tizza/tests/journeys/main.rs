@@ -10,6 +10,7 @@ mod distributed;
 mod forms;
 mod home;
 mod looking;
+mod metrics;
 mod moving;
 mod outages;
 mod process;
