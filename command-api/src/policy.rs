@@ -12,6 +12,7 @@ use std::{
 use chrono::Utc;
 use event_log::{Actor, Partition, Position, Recorded};
 use events::Event;
+use metrics::{Counter, counter};
 use service_kit::Problem;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -19,6 +20,7 @@ use uuid::Uuid;
 use crate::{
     App,
     origin::{Condition, Origin, Repeat},
+    pizzas, pizzerias, users,
 };
 
 /// How long a partition is ours; a crashed owner's work is taken over after that.
@@ -31,6 +33,10 @@ const PAUSE: Duration = Duration::from_millis(10);
 const PAGE: usize = 256;
 /// After how many events that are no concern of the policy its position is written down all the same.
 const WRITE_DOWN: Position = 10_000;
+
+/// All policies, by their names.
+pub const NAMES: [&str; 3] =
+    [users::policy::EndSessions::NAME, pizzerias::policy::CloseOfDeleted::NAME, pizzas::policy::DeleteOfClosed::NAME];
 
 /// What is done about some events.
 pub trait Policy: Send + Sync + 'static {
@@ -62,6 +68,21 @@ pub struct Worker<P> {
     /// How far each partition is seen through; `None` until it was looked up.
     positions: Vec<Option<Position>>,
     written: Vec<Position>,
+    attempts: Attempts,
+}
+
+/// What became of reactions.
+struct Attempts {
+    done: Counter,
+    retried: Counter,
+    parked: Counter,
+}
+
+impl Attempts {
+    fn of(policy: &'static str) -> Self {
+        let counted = |outcome: &'static str| counter!("tizza_policy_attempts_total", "policy" => policy, "outcome" => outcome);
+        Self { done: counted("done"), retried: counted("retried"), parked: counted("parked") }
+    }
 }
 
 /// Runs a policy until `shutdown`.
@@ -97,7 +118,8 @@ impl<P: Policy> Worker<P> {
     #[must_use]
     pub fn new(app: App, policy: P) -> Self {
         let partitions = Partition::all().count();
-        Self { app, policy, owner: Uuid::now_v7(), positions: vec![None; partitions], written: vec![0; partitions] }
+        let attempts = Attempts::of(P::NAME);
+        Self { app, policy, owner: Uuid::now_v7(), positions: vec![None; partitions], written: vec![0; partitions], attempts }
     }
 
     /// Does what there is to do, a page of each partition at the most.
@@ -175,13 +197,20 @@ impl<P: Policy> Worker<P> {
                 }
                 renewed = before;
             }
-            if let Err(problem) = self.react(&event).await {
+            let reaction = self.react(&event).await;
+            if let Err(problem) = &reaction {
                 if problem.slug.status().is_server_error() {
                     tracing::warn!(policy = P::NAME, partition = partition.number(), position = event.position, detail = %problem.detail, "a policy tries again later");
+                    self.attempts.retried.increment(1);
                     return Ok(Step::Blocked);
                 }
                 tracing::error!(policy = P::NAME, partition = partition.number(), position = event.position, detail = %problem.detail, "an event is parked");
                 log.policy_park(P::NAME, &event, &problem.detail, Utc::now()).await?;
+            }
+            if reaction.is_ok() {
+                self.attempts.done.increment(1)
+            } else {
+                self.attempts.parked.increment(1)
             }
             log.policy_done(P::NAME, partition, event.position).await?;
             self.positions[index] = Some(event.position);

@@ -18,6 +18,7 @@
 //! | `inspect`, [`verify`] | looking at the log as it is stored, and whether it is as it must be |
 //! | [`policy_store`] | checkpoints and parked events of those who react to events |
 //! | `leases` | who may work on what, until when |
+//! | [`figures`] | what is counted for operators |
 //! | [`kafka`] | the log on a topic of Kafka: the relay, and a source for those who follow it |
 //!
 //! Positions in a partition are 1, 2, 3, … in the order of commits, without gaps: a reader that has seen *n* has seen all
@@ -28,6 +29,7 @@ pub mod claim;
 pub mod command_key;
 pub mod epochs;
 pub mod erasures;
+pub mod figures;
 pub mod follow;
 mod inspect;
 mod judge;
@@ -183,6 +185,12 @@ impl EventLog {
     #[must_use]
     pub fn batches(&self) -> Batches {
         self.writers.batches()
+    }
+
+    /// How many commands wait for a writer.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.writers.waiting()
     }
 
     /// Waits until what was accepted is written, and closes the stores.

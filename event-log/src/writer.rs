@@ -16,6 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Append, AppendError, Batches, Heads, Outcome, Partition, Position,
+    figures::Appends,
     recent::Recent,
     store::{
         Written,
@@ -68,6 +69,7 @@ struct Counted {
     batches: AtomicU64,
     commands: AtomicU64,
     micros: AtomicU64,
+    figures: Appends,
 }
 
 /// Who is told of what was written.
@@ -106,7 +108,10 @@ impl Writers {
         let (answer, answered) = oneshot::channel();
         let queue = &self.queues[append.partition.index() % self.queues.len()];
         queue.try_send(Job { append, answer }).map_err(|e| match e {
-            mpsc::error::TrySendError::Full(_) => AppendError::Overloaded,
+            mpsc::error::TrySendError::Full(_) => {
+                self.counted.figures.turned_away();
+                AppendError::Overloaded
+            }
             mpsc::error::TrySendError::Closed(_) => AppendError::Closed,
         })?;
         Ok(Submitted(answered))
@@ -118,8 +123,13 @@ impl Writers {
         self.tasks.wait().await;
     }
 
+    /// How many wishes wait in the queues.
+    pub fn waiting(&self) -> usize {
+        self.queues.iter().map(|queue| queue.max_capacity() - queue.capacity()).sum()
+    }
+
     pub fn batches(&self) -> Batches {
-        let Counted { batches, commands, micros } = &*self.counted;
+        let Counted { batches, commands, micros, .. } = &*self.counted;
         Batches { batches: batches.load(Relaxed), commands: commands.load(Relaxed), micros: micros.load(Relaxed) }
     }
 }
@@ -177,6 +187,7 @@ impl Writer {
             Err(error) => failed(appends.len(), error),
         };
         for (answer, outcome) in answers.into_iter().zip(outcomes) {
+            self.counted.figures.answered(&outcome);
             // Whoever asked may be gone; the events are there all the same.
             let _ = answer.send(outcome);
         }
@@ -210,7 +221,9 @@ impl Writer {
         };
         self.counted.batches.fetch_add(1, Relaxed);
         self.counted.commands.fetch_add(batch.len() as u64, Relaxed);
-        self.counted.micros.fetch_add(started.elapsed().as_micros() as u64, Relaxed);
+        let took = started.elapsed();
+        self.counted.micros.fetch_add(took.as_micros() as u64, Relaxed);
+        self.counted.figures.wrote(batch.len(), took);
         if !events.is_empty() {
             self.told.recent.keep(events);
             publish(&self.told.heads, heads);

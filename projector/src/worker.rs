@@ -10,6 +10,7 @@ use std::{
 
 use database::Fault;
 use event_log::{Partition, Position, Recorded};
+use metrics::{Counter, Gauge, counter, gauge};
 use read_store::{ReadStore, checkpoints::advance};
 use tokio_util::sync::CancellationToken;
 
@@ -52,6 +53,8 @@ struct Track {
     /// `None`: to be looked up.
     position: Option<Position>,
     failed_at: Option<Instant>,
+    folded: Counter,
+    stopped: Gauge,
 }
 
 /// A store does not answer; nothing else can be done meanwhile.
@@ -88,11 +91,16 @@ impl Worker {
     /// A worker for these projections and generations.
     #[must_use]
     pub fn new(source: Source, store: ReadStore, partition: Partition, projections: &[(Arc<dyn Projection>, i64)]) -> Self {
-        let track = |(projection, generation): &(Arc<dyn Projection>, i64)| Track {
-            projection: projection.clone(),
-            generation: *generation,
-            position: None,
-            failed_at: None,
+        let track = |(projection, generation): &(Arc<dyn Projection>, i64)| {
+            let (name, partition) = (projection.view().name, partition.number().to_string());
+            Track {
+                projection: projection.clone(),
+                generation: *generation,
+                position: None,
+                failed_at: None,
+                folded: counter!("tizza_projection_events_total", "projection" => name),
+                stopped: gauge!("tizza_projection_stopped", "projection" => name, "partition" => partition),
+            }
         };
         Self { source, store, partition, tracks: projections.iter().map(track).collect(), told: false }
     }
@@ -120,7 +128,12 @@ impl Worker {
         let waiting = |track: &Track| track.failed_at.is_some_and(|at| at.elapsed() < RETRY);
         let behind = |track: &&Track| !waiting(track) && track.position.unwrap_or(0) < head;
         let Some(from) = self.tracks.iter().filter(behind).filter_map(|track| track.position).min() else {
-            return Ok(if self.tracks.iter().any(waiting) { Step::Blocked } else { Step::Idle });
+            if self.tracks.iter().any(waiting) {
+                return Ok(Step::Blocked);
+            }
+            // What stood still may have been folded by another worker.
+            self.tracks.iter().for_each(|track| track.stopped.set(0.0));
+            return Ok(Step::Idle);
         };
         // Those that are ahead are met, not overtaken: from there on all go together.
         let meet = self.tracks.iter().filter_map(|track| track.position).filter(|position| *position > from).min();
@@ -158,6 +171,8 @@ impl Worker {
                 for i in group {
                     self.tracks[*i].position = moved.then_some(to);
                     self.tracks[*i].failed_at = None;
+                    self.tracks[*i].stopped.set(0.0);
+                    self.tracks[*i].folded.increment(if moved { batch.len() as u64 } else { 0 });
                 }
                 Ok(true)
             }
@@ -174,6 +189,7 @@ impl Worker {
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
                     tracing::error!(partition, projection, %error, cause, "a projection stands still");
                     self.tracks[*alone].failed_at = Some(Instant::now());
+                    self.tracks[*alone].stopped.set(1.0);
                 }
                 Ok(false)
             }

@@ -25,6 +25,7 @@ use uuid::Uuid;
 use crate::{
     Problem, Slug,
     fields::{MAX_BODY, hyphenated},
+    metrics,
 };
 
 /// How long a request may take before it is answered 504.
@@ -138,6 +139,7 @@ async fn around(State(()): State<()>, path: Option<MatchedPath>, mut request: Re
     let actor = LoggedActor::default();
     request.extensions_mut().insert(id.clone());
     request.extensions_mut().insert(actor.clone());
+    let (name, route) = (metrics::known(&method), path.as_ref().map_or("none", MatchedPath::as_str));
     let mut response = match tokio::time::timeout(TIMEOUT, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Problem::new(Slug::Timeout, "It took too long.").into_response(),
@@ -146,10 +148,11 @@ async fn around(State(()): State<()>, path: Option<MatchedPath>, mut request: Re
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(REQUEST_ID.clone(), value);
     }
+    metrics::answered(name, route, response.status(), started);
     tracing::info!(
         request_id = %id.0,
         method = %method,
-        route = path.as_ref().map_or("none", MatchedPath::as_str),
+        route,
         status = response.status().as_u16(),
         actor = actor.0.get().map(tracing::field::display),
         duration_ms = started.elapsed().as_micros() as f64 / 1_000.0,

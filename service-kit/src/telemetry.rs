@@ -35,11 +35,11 @@ pub fn on_stderr() {
 }
 
 impl Telemetry {
-    /// Starts logging for the whole process.
+    /// Starts logging and counting for the whole process.
     ///
     /// # Errors
     /// `LOG_LEVEL` is no filter.
-    pub fn start(&self) -> Result<(), crate::config::ConfigError> {
+    pub fn start(&self, role: &'static str) -> Result<(), crate::config::ConfigError> {
         let filter = EnvFilter::builder()
             .parse(&self.log_level)
             .map_err(|e| crate::config::ConfigError::new("LOG_LEVEL", format!("{:?} is no filter: {e}", self.log_level)))?;
@@ -49,6 +49,7 @@ impl Telemetry {
             LogFormat::Json => log.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
             LogFormat::Text => log.with_ansi(terminal).with_target(false).init(),
         }
+        crate::metrics::install(role);
         Ok(())
     }
 }

@@ -5,11 +5,13 @@ use std::sync::{
     atomic::{AtomicBool, AtomicI64, Ordering::SeqCst},
 };
 
+use metrics::{Counter, counter};
 use rdkafka::{
     ClientContext, Message,
     error::{KafkaError, RDKafkaErrorCode},
     message::DeliveryResult,
     producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
+    statistics::Statistics,
 };
 use tokio::sync::Notify;
 
@@ -33,12 +35,22 @@ struct Shared {
     has_failed: AtomicBool,
     failure: Mutex<Option<KafkaError>>,
     changed: Arc<Notify>,
+    is_connected: AtomicBool,
+    arrived: Counter,
 }
 
 impl Arrivals {
     fn new(from: Heads, changed: Arc<Notify>) -> Self {
         let positions = from.map(AtomicI64::new);
-        Self(Arc::new(Shared { positions, has_failed: AtomicBool::new(false), failure: Mutex::default(), changed }))
+        Self(Arc::new(Shared {
+            positions,
+            has_failed: AtomicBool::new(false),
+            failure: Mutex::default(),
+            changed,
+            // It is made after the topic has been looked at.
+            is_connected: AtomicBool::new(true),
+            arrived: counter!("tizza_relay_records_total"),
+        }))
     }
 
     pub fn all(&self) -> Heads {
@@ -48,6 +60,11 @@ impl Arrivals {
     /// From where a partition is counted. Nothing of it may be on its way.
     pub fn begin(&self, partition: usize, position: Position) {
         self.0.positions[partition].store(position, SeqCst);
+    }
+
+    /// Whether a broker is there.
+    pub fn is_connected(&self) -> bool {
+        self.0.is_connected.load(SeqCst)
     }
 
     fn fail(&self, error: KafkaError) {
@@ -72,6 +89,10 @@ impl ClientContext for Arrivals {
     fn error(&self, error: KafkaError, reason: &str) {
         super::Quiet.error(error, reason);
     }
+
+    fn stats(&self, statistics: Statistics) {
+        self.0.is_connected.store(super::is_connected(&statistics), SeqCst);
+    }
 }
 
 /// A partition and a position, in what the client library hands back for each record.
@@ -88,6 +109,7 @@ impl ProducerContext for Arrivals {
         match result {
             // Whatever comes behind one that failed is not without a gap.
             Ok(record) if record.offset() >= 0 => {
+                self.0.arrived.increment(1);
                 let _ = self.0.positions[partition].compare_exchange(position - 1, position, SeqCst, SeqCst);
             }
             failed => {
@@ -108,6 +130,7 @@ impl Producer {
         // It waits for the broker for ever: a record that is given up would leave a hole.
         config.set("message.timeout.ms", "0").set("linger.ms", "1");
         config.set("queue.buffering.max.messages", "100000").set("queue.buffering.max.kbytes", "65536");
+        config.set("statistics.interval.ms", super::STATISTICS);
         let client = config.create_with_context(arrivals.clone());
         let client = client.map_err(|source| TopicError::Away { servers: topic.servers().into(), source })?;
         Ok(Self { client: Some(client), topic: topic.clone(), arrivals })

@@ -11,6 +11,7 @@ mod distributed;
 mod forms;
 mod home;
 mod looking;
+mod metrics;
 mod moving;
 mod outages;
 mod process;

@@ -25,7 +25,7 @@ use crate::{
 on_both_databases!(a_like_is_on_the_topic_then_a_row_then_an_answer, what_is_wrong_with_a_topic_is_said);
 
 /// The same home, with a topic of its own at these brokers.
-fn through(home: &Home, servers: &str) -> Home {
+pub fn through(home: &Home, servers: &str) -> Home {
     let topic = home.data_dir().parent().unwrap().file_name().unwrap().to_string_lossy().replace(|c: char| !c.is_alphanumeric(), "");
     home.with("KAFKA_URL", Path::new(servers))
         .with("KAFKA_TOPIC", Path::new(&topic))

@@ -22,13 +22,11 @@ use tokio::sync::{Notify, watch};
 use super::lane::Lane;
 use crate::{
     Heads, PARTITIONS,
-    kafka::{Quiet, Topic, TopicError, envelope},
+    kafka::{Quiet, STATISTICS, Topic, TopicError, envelope, is_connected},
 };
 
 /// How often what is folded is committed: by time, because commits by number stalled the group.
 const COMMIT: &str = "1000";
-/// How often the client library tells which brokers are there: a connection that is back raises no event.
-const STATISTICS: &str = "2000";
 
 /// What the follower and its consumer share.
 pub struct Shared {
@@ -41,6 +39,7 @@ pub struct Shared {
     pub is_connected: AtomicBool,
     pub rebalances: AtomicU64,
     pub strangers: AtomicU64,
+    pub gaps: AtomicU64,
 }
 
 impl Shared {
@@ -84,6 +83,7 @@ impl Shared {
             return;
         }
         if position > last + 1 {
+            self.gaps.fetch_add(1, SeqCst);
             tracing::warn!(partition, position, last, "the topic has a gap; it is read from the log");
             lane.events.clear();
             lane.bytes = 0;
@@ -137,7 +137,7 @@ impl ClientContext for Member {
     }
 
     fn stats(&self, statistics: Statistics) {
-        self.0.is_connected.store(statistics.brokers.values().any(|broker| broker.state == "UP"), SeqCst);
+        self.0.is_connected.store(is_connected(&statistics), SeqCst);
     }
 }
 

@@ -51,6 +51,8 @@ pub struct Following {
     pub rebalances: u64,
     /// How many records were none of ours.
     pub strangers: u64,
+    /// How often events were missing between two records.
+    pub gaps: u64,
 }
 
 impl TopicSource {
@@ -67,6 +69,7 @@ impl TopicSource {
             is_connected: AtomicBool::new(false),
             rebalances: AtomicU64::new(0),
             strangers: AtomicU64::new(0),
+            gaps: AtomicU64::new(0),
         };
         Self { log, shared: Arc::new(shared) }
     }
@@ -85,6 +88,7 @@ impl TopicSource {
             partitions: self.shared.assigned().len(),
             rebalances: self.shared.rebalances.load(SeqCst),
             strangers: self.shared.strangers.load(SeqCst),
+            gaps: self.shared.gaps.load(SeqCst),
         }
     }
 
