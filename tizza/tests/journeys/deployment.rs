@@ -34,7 +34,7 @@ impl Help {
     }
 }
 
-fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
@@ -42,7 +42,7 @@ fn file(name: &str) -> String {
     fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-fn compose() -> Value {
+pub fn compose() -> Value {
     serde_saphyr::from_str(&file("docker-compose.yml")).unwrap()
 }
 

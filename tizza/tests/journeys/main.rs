@@ -5,6 +5,7 @@
 mod accounts;
 mod cards;
 mod client;
+mod composed;
 mod crashes;
 mod deployment;
 mod distributed;
