@@ -27,3 +27,4 @@ mod starting_postgres;
 mod stories;
 mod topic;
 mod tour;
+mod tracing;
