@@ -98,13 +98,11 @@ impl Writers {
     pub fn submit(&self, append: Append, span: Span) -> Result<Submitted, AppendError> {
         let (answer, answered) = oneshot::channel();
         let queue = &self.queues[append.partition.index() % self.queues.len()];
-        queue.try_send(Job { append, answer }).map_err(|e| match e {
-            mpsc::error::TrySendError::Full(_) => {
-                self.counted.figures.turned_away();
-                AppendError::Overloaded
-            }
+        let queued = queue.try_send(Job { append, answer }).map_err(|e| match e {
+            mpsc::error::TrySendError::Full(_) => AppendError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => AppendError::Closed,
-        })?;
+        });
+        queued.inspect_err(|error| self.counted.figures.answered(Err(error)))?;
         Ok(Submitted { answered, span })
     }
 
@@ -178,7 +176,7 @@ impl Writer {
             Err(error) => failed(appends.len(), error),
         };
         for (answer, outcome) in answers.into_iter().zip(outcomes) {
-            self.counted.figures.answered(&outcome);
+            self.counted.figures.answered(outcome.as_ref());
             // Whoever asked may be gone; the events are there all the same.
             let _ = answer.send(outcome);
         }

@@ -149,8 +149,8 @@ async fn around(State(()): State<()>, path: Option<MatchedPath>, mut request: Re
 fn served(method: &'static str, route: &str, request: &Request) -> Span {
     let caller = request.headers().get("traceparent").and_then(|value| value.to_str().ok()?.parse().ok());
     Span::begin(format_args!("{method} {route}"), SpanKind::Server, caller, || {
-        let (route, path) = (route.to_owned(), request.uri().path().to_owned());
-        vec![KeyValue::new("http.request.method", method), KeyValue::new("http.route", route), KeyValue::new("url.path", path)]
+        // The path itself may hold somebody's name.
+        vec![KeyValue::new("http.request.method", method), KeyValue::new("http.route", route.to_owned())]
     })
 }
 

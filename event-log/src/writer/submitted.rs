@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 use super::Answer;
 use crate::{
     AppendError, Outcome,
+    figures::outcome,
     trace::{KeyValue, Span},
 };
 
@@ -22,9 +23,9 @@ impl Submitted {
     /// The database failed.
     pub async fn outcome(mut self) -> Answer {
         let answer = self.answered.await.unwrap_or(Err(AppendError::Closed));
-        match &answer {
+        match answer.as_ref() {
             Ok(Outcome::Appended { position, .. }) => self.span.tell(|| KeyValue::new("tizza.position", *position)),
-            Ok(other) => self.span.tell(|| KeyValue::new("tizza.outcome", format!("{other:?}"))),
+            other @ Ok(_) => self.span.tell(|| KeyValue::new("tizza.outcome", outcome(other))),
             Err(error) => self.span.fail(error),
         }
         answer
