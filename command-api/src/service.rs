@@ -52,7 +52,7 @@ impl Config {
     /// # Errors
     /// A setting or a store cannot be used.
     pub async fn serve(self) -> anyhow::Result<()> {
-        self.telemetry.start("command-api")?;
+        let _exporting = self.telemetry.start("command-api")?;
         let making = self.relaying.making(false)?;
         let shutdown = on_signals()?;
         let (listener, admin) = (self.listen.bind(8081).await?, self.admin.bind(8091).await?);

@@ -32,35 +32,47 @@ impl Looks {
     }
 }
 
+/// What becomes of commands.
+const OUTCOMES: [&str; 7] = ["appended", "repeated", "rejected", "lost", "refused", "failed", "overloaded"];
+
+/// What became of a command, in a word.
+#[must_use]
+pub const fn outcome(answer: Result<&Outcome, &AppendError>) -> &'static str {
+    match answer {
+        Ok(Outcome::Appended { .. }) => "appended",
+        Ok(Outcome::Replayed(_)) => "repeated",
+        Ok(Outcome::KeyReused | Outcome::ClaimTaken(_) | Outcome::AnotherStream) => "rejected",
+        Ok(Outcome::Conflict { .. } | Outcome::Stale(_)) => "lost",
+        Err(AppendError::Overloaded) => "overloaded",
+        Err(AppendError::Database(_) | AppendError::Closed) => "failed",
+        Err(
+            AppendError::TooLarge { .. }
+            | AppendError::Nul { .. }
+            | AppendError::Empty
+            | AppendError::NoSubject { .. }
+            | AppendError::Erased { .. }
+            | AppendError::Refused(_),
+        ) => "refused",
+    }
+}
+
 /// What the writers do.
 #[derive(Debug)]
 pub struct Appends {
     batches: Counter,
     size: Histogram,
     seconds: Histogram,
-    appended: Counter,
-    repeated: Counter,
-    rejected: Counter,
-    lost: Counter,
-    refused: Counter,
-    failed: Counter,
-    overloaded: Counter,
+    /// By outcome.
+    commands: [Counter; OUTCOMES.len()],
 }
 
 impl Default for Appends {
     fn default() -> Self {
-        let commands = |outcome: &'static str| counter!("tizza_append_commands_total", "outcome" => outcome);
         Self {
             batches: counter!("tizza_append_batches_total"),
             size: histogram!("tizza_append_batch_size"),
             seconds: histogram!("tizza_append_duration_seconds"),
-            appended: commands("appended"),
-            repeated: commands("repeated"),
-            rejected: commands("rejected"),
-            lost: commands("lost"),
-            refused: commands("refused"),
-            failed: commands("failed"),
-            overloaded: commands("overloaded"),
+            commands: OUTCOMES.map(|outcome| counter!("tizza_append_commands_total", "outcome" => outcome)),
         }
     }
 }
@@ -73,29 +85,11 @@ impl Appends {
         self.seconds.record(took);
     }
 
-    /// There was no room for a wish.
-    pub fn turned_away(&self) {
-        self.overloaded.increment(1);
-    }
-
-    /// A wish is answered.
-    pub fn answered(&self, answer: &Result<Outcome, AppendError>) {
-        let counted = match answer {
-            Ok(Outcome::Appended { .. }) => &self.appended,
-            Ok(Outcome::Replayed(_)) => &self.repeated,
-            Ok(Outcome::KeyReused | Outcome::ClaimTaken(_) | Outcome::AnotherStream) => &self.rejected,
-            Ok(Outcome::Conflict { .. } | Outcome::Stale(_)) => &self.lost,
-            Err(AppendError::Overloaded) => &self.overloaded,
-            Err(AppendError::Database(_) | AppendError::Closed) => &self.failed,
-            Err(
-                AppendError::TooLarge { .. }
-                | AppendError::Nul { .. }
-                | AppendError::Empty
-                | AppendError::NoSubject { .. }
-                | AppendError::Erased { .. }
-                | AppendError::Refused(_),
-            ) => &self.refused,
-        };
-        counted.increment(1);
+    /// A command is answered.
+    pub fn answered(&self, answer: Result<&Outcome, &AppendError>) {
+        let outcome = outcome(answer);
+        if let Some(index) = OUTCOMES.iter().position(|name| *name == outcome) {
+            self.commands[index].increment(1);
+        }
     }
 }

@@ -19,6 +19,7 @@
 //! | [`policy_store`] | checkpoints and parked events of those who react to events |
 //! | `leases` | who may work on what, until when |
 //! | [`figures`] | what is counted for operators |
+//! | [`trace`] | where an event belongs in a trace, and spans |
 //! | [`kafka`] | the log on a topic of Kafka: the relay, and a source for those who follow it |
 //!
 //! Positions in a partition are 1, 2, 3, … in the order of commits, without gaps: a reader that has seen *n* has seen all
@@ -44,6 +45,7 @@ mod recent;
 pub mod record;
 mod seal;
 mod store;
+pub mod trace;
 pub mod verify;
 mod writer;
 
@@ -63,6 +65,7 @@ pub use moved::{AppendingError, Moved};
 pub use partition::{PARTITIONS, Partition};
 pub use record::{Actor, Metadata, Recorded, StreamRow};
 pub use store::{LOG, LogStore};
+use trace::{KeyValue, Span, SpanKind};
 pub use writer::Submitted;
 
 /// The largest payload, in bytes, sealed.
@@ -136,9 +139,12 @@ impl EventLog {
     /// # Errors
     /// As [`EventLog::append`], but for what the database says.
     pub async fn submit(&self, mut append: Append) -> Result<Submitted, AppendError> {
+        let traceparent = append.metadata.traceparent;
+        let span = Span::begin("append", SpanKind::Internal, traceparent, || vec![KeyValue::new("tizza.stream", append.kind)]);
+        append.metadata.traceparent = span.context();
         self.keys.seal(&mut append).await?;
         append.check()?;
-        self.writers.submit(append)
+        self.writers.submit(append, span)
     }
 
     /// What a command with this key came to, if it is remembered, and whether it was this very command.

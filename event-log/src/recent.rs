@@ -101,7 +101,13 @@ mod tests {
             event_type: event_type.into(),
             schema_version: 1,
             payload: "x".repeat(payload),
-            metadata: Metadata { actor: Actor::Anonymous, subject_id: None, correlation_id: String::new(), causation_id: None },
+            metadata: Metadata {
+                actor: Actor::Anonymous,
+                subject_id: None,
+                correlation_id: String::new(),
+                causation_id: None,
+                traceparent: None,
+            },
             recorded_at: DateTime::UNIX_EPOCH,
         }
     }

@@ -1,6 +1,8 @@
 //! Group commit by natural batching: while one batch is being written the next collects. No timer. SQLite has one writer; Postgres has
 //! two, each of which serves every second partition.
 
+mod submitted;
+
 use std::{
     mem,
     sync::{
@@ -23,7 +25,10 @@ use crate::{
         postgres::{self, listen::Bell},
         sqlite,
     },
+    trace::Span,
 };
+
+pub use submitted::Submitted;
 
 /// How many wishes may wait, with all writers; the next is told to come back later.
 const QUEUE: usize = 4_096;
@@ -48,20 +53,6 @@ pub struct Writers {
     tasks: TaskTracker,
     closing: CancellationToken,
     counted: Arc<Counted>,
-}
-
-/// A wish that waits to be judged. What becomes of it does not depend on whether anybody waits for it.
-#[derive(Debug)]
-pub struct Submitted(oneshot::Receiver<Answer>);
-
-impl Submitted {
-    /// What became of it.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn outcome(self) -> Answer {
-        self.0.await.unwrap_or(Err(AppendError::Closed))
-    }
 }
 
 #[derive(Debug, Default)]
@@ -104,17 +95,15 @@ impl Writers {
     }
 
     /// Puts a wish into its partition's queue: what is submitted later is judged later.
-    pub fn submit(&self, append: Append) -> Result<Submitted, AppendError> {
+    pub fn submit(&self, append: Append, span: Span) -> Result<Submitted, AppendError> {
         let (answer, answered) = oneshot::channel();
         let queue = &self.queues[append.partition.index() % self.queues.len()];
-        queue.try_send(Job { append, answer }).map_err(|e| match e {
-            mpsc::error::TrySendError::Full(_) => {
-                self.counted.figures.turned_away();
-                AppendError::Overloaded
-            }
+        let queued = queue.try_send(Job { append, answer }).map_err(|e| match e {
+            mpsc::error::TrySendError::Full(_) => AppendError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => AppendError::Closed,
-        })?;
-        Ok(Submitted(answered))
+        });
+        queued.inspect_err(|error| self.counted.figures.answered(Err(error)))?;
+        Ok(Submitted { answered, span })
     }
 
     /// Writes what is queued and ends the tasks.
@@ -187,7 +176,7 @@ impl Writer {
             Err(error) => failed(appends.len(), error),
         };
         for (answer, outcome) in answers.into_iter().zip(outcomes) {
-            self.counted.figures.answered(&outcome);
+            self.counted.figures.answered(outcome.as_ref());
             // Whoever asked may be gone; the events are there all the same.
             let _ = answer.send(outcome);
         }

@@ -40,7 +40,7 @@ impl Config {
     /// # Errors
     /// A setting or a store cannot be used.
     pub async fn serve(self) -> anyhow::Result<()> {
-        self.telemetry.start("projector")?;
+        let _exporting = self.telemetry.start("projector")?;
         let shutdown = on_signals()?;
         let admin = self.admin.bind(8093).await?;
         let opening = opened([&admin], async || open(&self.stores).await);

@@ -5,11 +5,11 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use database::Fault;
-use event_log::{Partition, Position, Recorded};
+use event_log::{Partition, Position, Recorded, trace};
 use metrics::{Counter, Gauge, counter, gauge};
 use read_store::{ReadStore, checkpoints::advance};
 use tokio_util::sync::CancellationToken;
@@ -162,9 +162,11 @@ impl Worker {
         let generations: Vec<_> = tracks.iter().map(|track| (track.projection.view().name, track.generation)).collect();
         // Until it is known how this ends.
         group.iter().for_each(|i| self.tracks[*i].position = None);
+        let began = SystemTime::now();
         match self.write(&tracks, &generations, (from, to), batch).await {
             Ok(moved) => {
                 if moved {
+                    trace::batch("fold", began, batch, |event| self.source.told(event, batch.len()));
                     self.store.folded(&generations, self.partition, to);
                     self.source.folded(self.partition, to);
                 }

@@ -5,6 +5,7 @@
 //! | [`config`] | settings that several programs share |
 //! | [`secrets`] | the server's keys: from the environment, from files, or made at the first start |
 //! | [`telemetry`] | log lines, metrics, traces: where they go |
+//! | [`traces`] | spans on their way to a collector |
 //! | [`metrics`] | what is counted and measured, for Prometheus |
 //! | [`shutdown`] | SIGINT and SIGTERM |
 //! | [`http`] | the frame around every request, and serving |
@@ -39,6 +40,7 @@ pub mod telemetry;
 pub mod text;
 pub mod time;
 pub mod token;
+pub mod traces;
 
 pub use problem::{Problem, Slug};
 

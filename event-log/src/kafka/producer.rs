@@ -1,8 +1,11 @@
 //! Records on their way to the topic, and up to where each partition has arrived.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, AtomicI64, Ordering::SeqCst},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicI64, Ordering::SeqCst},
+    },
 };
 
 use metrics::{Counter, counter};
@@ -16,7 +19,10 @@ use rdkafka::{
 use tokio::sync::Notify;
 
 use super::{Topic, TopicError, envelope};
-use crate::{Epochs, Heads, PARTITIONS, Position, Recorded};
+use crate::{
+    Epochs, Heads, PARTITIONS, Position, Recorded,
+    trace::{self, KeyValue, Span, SpanKind},
+};
 
 /// An idempotent producer: what it sends arrives in order and once, as long as it lives. After the first failure it is of no more use: what was
 /// behind is sent again by another one.
@@ -37,6 +43,8 @@ struct Shared {
     changed: Arc<Notify>,
     is_connected: AtomicBool,
     arrived: Counter,
+    /// Of records that are on their way, where a trace is kept.
+    spans: Mutex<HashMap<usize, Span>>,
 }
 
 impl Arrivals {
@@ -50,6 +58,7 @@ impl Arrivals {
             // It is made after the topic has been looked at.
             is_connected: AtomicBool::new(true),
             arrived: counter!("tizza_relay_records_total"),
+            spans: Mutex::default(),
         }))
     }
 
@@ -65,6 +74,10 @@ impl Arrivals {
     /// Whether a broker is there.
     pub fn is_connected(&self) -> bool {
         self.0.is_connected.load(SeqCst)
+    }
+
+    fn spans(&self) -> MutexGuard<'_, HashMap<usize, Span>> {
+        self.0.spans.lock().expect("no panic while it is held")
     }
 
     fn fail(&self, error: KafkaError) {
@@ -105,6 +118,7 @@ impl ProducerContext for Arrivals {
 
     /// In the order of the records, for each partition.
     fn delivery(&self, result: &DeliveryResult<'_>, place: usize) {
+        let span = if trace::is_on() { self.spans().remove(&place) } else { None };
         let (partition, position) = (place & 0xf, (place >> 4) as Position);
         match result {
             // Whatever comes behind one that failed is not without a gap.
@@ -114,6 +128,9 @@ impl ProducerContext for Arrivals {
             }
             failed => {
                 let error = failed.as_ref().err().map(|(error, _)| error.clone());
+                if let Some(mut span) = span {
+                    span.fail("it did not arrive");
+                }
                 self.fail(error.unwrap_or(KafkaError::MessageProduction(RDKafkaErrorCode::Unknown)));
             }
         }
@@ -140,19 +157,40 @@ impl Producer {
     pub fn send(&self, event: &Recorded, epochs: &Epochs) -> bool {
         let Some(client) = &self.client else { return false };
         let (key, epoch) = (event.stream_id.to_string(), epochs.of(event.partition, event.position));
-        let record = BaseRecord::with_opaque_to(self.topic.name(), packed(event.partition.index(), event.position))
+        let place = packed(event.partition.index(), event.position);
+        let span = self.span(event);
+        let sent = span.as_ref().and_then(Span::context);
+        if let Some(span) = span {
+            self.arrivals.spans().insert(place, span);
+        }
+        let record = BaseRecord::with_opaque_to(self.topic.name(), place)
             .partition(i32::from(event.partition.number()))
             .key(&key)
             .payload(&event.payload)
-            .headers(envelope::headers(event, epoch));
+            .headers(envelope::headers(event, epoch, sent));
         match client.send(record) {
             Ok(()) => true,
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => false,
             Err((error, _)) => {
-                self.arrivals.fail(error);
+                self.arrivals.spans().remove(&place);
+                if error != KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) {
+                    self.arrivals.fail(error);
+                }
                 false
             }
         }
+    }
+
+    /// Over when the record has arrived.
+    fn span(&self, event: &Recorded) -> Option<Span> {
+        let parent = trace::kept(event)?;
+        Some(Span::begin("relay", SpanKind::Producer, Some(parent), || {
+            vec![
+                KeyValue::new("messaging.system", "kafka"),
+                KeyValue::new("messaging.operation.type", "send"),
+                KeyValue::new("messaging.destination.name", self.topic.name().to_owned()),
+                KeyValue::new("messaging.destination.partition.id", event.partition.number().to_string()),
+            ]
+        }))
     }
 }
 

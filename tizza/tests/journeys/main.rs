@@ -29,3 +29,4 @@ mod starting_postgres;
 mod stories;
 mod topic;
 mod tour;
+mod tracing;

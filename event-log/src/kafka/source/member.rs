@@ -67,7 +67,7 @@ impl Shared {
     }
 
     pub fn take(&self, consumer: &StreamConsumer<Member>, record: &BorrowedMessage<'_>) {
-        let read = match envelope::event(record) {
+        let mut read = match envelope::event(record) {
             Ok(read) => read,
             Err(foreign) => {
                 self.strangers.fetch_add(1, SeqCst);
@@ -75,6 +75,8 @@ impl Shared {
                 return;
             }
         };
+        // Whoever folds it goes on from the span that sent it.
+        read.event.metadata.traceparent = read.sent.or(read.event.metadata.traceparent);
         let (partition, position) = (read.event.partition.index(), read.event.position);
         let mut lane = self.lane(partition);
         self.forget_folded(consumer, partition, &mut lane);

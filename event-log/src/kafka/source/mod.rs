@@ -80,6 +80,12 @@ impl TopicSource {
         self.shared.heads.subscribe()
     }
 
+    /// Which topic.
+    #[must_use]
+    pub fn topic(&self) -> &Topic {
+        &self.shared.topic
+    }
+
     /// How the following goes.
     #[must_use]
     pub fn following(&self) -> Following {

@@ -35,7 +35,7 @@ fn exported() -> BTreeMap<String, BTreeSet<&'static str>> {
     exported
 }
 
-/// The names and labels in an expression: in `{…}` what stands before `=`, `!` or `~`, and all that stands in `by (…)`.
+/// The names and labels in an expression: labels stand in `{…}`, their values in quotes, and in `by (…)`.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Asked {
     metrics: BTreeSet<String>,
@@ -44,24 +44,21 @@ struct Asked {
 
 impl Asked {
     fn by(expression: &str) -> Self {
-        let (mut asked, mut quoted, mut depth, mut grouping) = (Self::default(), false, 0, false);
-        let mut words = expression.split_inclusive(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).peekable();
-        while let Some(piece) = words.next() {
-            let (word, end) =
-                piece.split_at(piece.len() - piece.chars().last().filter(|c| !c.is_alphanumeric() && *c != '_').map_or(0, char::len_utf8));
-            let is_name = word.starts_with(|c: char| c.is_ascii_lowercase());
-            if is_name && !quoted && (depth > 0 || grouping) {
+        let unquoted: String = expression.split('"').step_by(2).collect();
+        let ends_word = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+        let (mut asked, mut in_labels, mut groups) = (Self::default(), false, false);
+        for piece in unquoted.split_inclusive(ends_word) {
+            let word = piece.trim_end_matches(ends_word);
+            if in_labels && word.starts_with(|c: char| c.is_ascii_lowercase()) {
                 asked.labels.insert(word.to_owned());
-            } else if !quoted && (word.starts_with("tizza_") || OF_TARGETS.contains(&word)) {
+            } else if word.starts_with("tizza_") || OF_TARGETS.contains(&word) {
                 asked.metrics.insert(word.to_owned());
             }
-            grouping |= ["by", "on", "without", "ignoring"].contains(&word) && !quoted;
-            match end {
-                "\"" => quoted = !quoted,
-                "{" if !quoted => depth += 1,
-                "}" if !quoted => depth -= 1,
-                ")" if !quoted => grouping = false,
-                _ => {}
+            groups |= !in_labels && ["by", "on", "without", "ignoring"].contains(&word);
+            if piece.ends_with('{') || (groups && piece.ends_with('(')) {
+                in_labels = true;
+            } else if piece.ends_with(['}', ')']) {
+                (in_labels, groups) = (false, false);
             }
         }
         asked
