@@ -9,7 +9,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use event_log::{Actor, CommandKey, Version};
+use event_log::{Actor, CommandKey, Version, trace::Traceparent};
 use service_kit::{Problem, Slug, fields::MAX_BODY, http::RequestId};
 use uuid::Uuid;
 
@@ -29,6 +29,8 @@ pub struct Origin {
     pub correlation_id: String,
     /// The event that a policy reacts to.
     pub causation_id: Option<Uuid>,
+    /// Where it belongs in a trace.
+    pub traceparent: Option<Traceparent>,
     /// By what a repeat is known.
     pub repeat: Repeat,
     /// What must be so.
@@ -105,7 +107,7 @@ impl Origin {
     #[must_use]
     pub fn system(name: &str, correlation_id: String) -> Self {
         let actor = Actor::System(name.into());
-        Self { actor, correlation_id, causation_id: None, repeat: Repeat::Unknown, condition: Condition::None }
+        Self { actor, correlation_id, causation_id: None, traceparent: None, repeat: Repeat::Unknown, condition: Condition::None }
     }
 
     /// By what a repeat of this command on a stream is known.
@@ -122,6 +124,7 @@ impl Origin {
 #[derive(Clone, Debug)]
 pub struct Sent {
     request_id: RequestId,
+    traceparent: Option<Traceparent>,
     condition: Condition,
     keyed: Option<Keyed>,
 }
@@ -143,7 +146,8 @@ impl Sent {
             None => Repeat::Unknown,
             Some(Keyed { key, method, path, body }) => Repeat::Client(app.claim_key.of_client(&[principal, method, path, key], body, KEPT)),
         };
-        Origin { actor, correlation_id: self.request_id.0.to_string(), causation_id: None, repeat, condition: self.condition.clone() }
+        let (correlation_id, traceparent) = (self.request_id.0.to_string(), self.traceparent);
+        Origin { actor, correlation_id, causation_id: None, traceparent, repeat, condition: self.condition.clone() }
     }
 }
 
@@ -152,7 +156,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Sent {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
         let request_id = RequestId::from_request_parts(parts, state).await?;
-        Ok(Self { request_id, condition: Condition::of(&parts.headers), keyed: parts.extensions.get().cloned() })
+        let traceparent = parts.extensions.get().copied();
+        Ok(Self { request_id, traceparent, condition: Condition::of(&parts.headers), keyed: parts.extensions.get().cloned() })
     }
 }
 

@@ -1,7 +1,10 @@
 //! `command-api` as a program of its own.
 
+use std::convert::Infallible;
+
 use clap::Parser;
 use event_log::{ClaimKey, EventLog};
+use metrics::gauge;
 use service_kit::{
     config::{Ack, Admin, ConfigError, Kafka, Listen, PublicUrl, Relaying, Stores, or_close},
     health::{Health, Readiness},
@@ -15,7 +18,7 @@ use service_kit::{
     telemetry::Telemetry,
 };
 
-use crate::{App, Settings, run};
+use crate::{App, Settings, policy, run};
 
 /// Takes commands and appends events to the log.
 #[derive(Parser, Clone, Debug)]
@@ -49,7 +52,7 @@ impl Config {
     /// # Errors
     /// A setting or a store cannot be used.
     pub async fn serve(self) -> anyhow::Result<()> {
-        self.telemetry.start()?;
+        let _exporting = self.telemetry.start("command-api")?;
         let making = self.relaying.making(false)?;
         let shutdown = on_signals()?;
         let (listener, admin) = (self.listen.bind(8081).await?, self.admin.bind(8091).await?);
@@ -71,11 +74,27 @@ impl Config {
 /// With what commands depend on besides the log.
 #[must_use]
 pub fn readiness(checks: Readiness, app: &App) -> Readiness {
-    let identity = app.identity.clone();
-    checks.with("identity", move || {
+    let (identity, log, asked) = (app.identity.clone(), app.log.clone(), app.log.clone());
+    let checks = checks.measuring(
+        move || std::future::ready(Ok::<_, Infallible>(log.waiting())),
+        |waiting| gauge!("tizza_append_queue").set(waiting.map_or(f64::NAN, |waiting| waiting as f64)),
+    );
+    let parked = move || {
+        let log = asked.clone();
+        async move { log.policy_parked_counts().await }
+    };
+    checks.measuring(parked, measured_parked).with("identity", move || {
         let identity = identity.clone();
         async move { Health::of(identity.answers().await) }
     })
+}
+
+/// A policy that has laid aside nothing is told, too.
+fn measured_parked(found: Option<Vec<(String, i64)>>) {
+    let none = if found.is_some() { 0.0 } else { f64::NAN };
+    let parked = |by: String| gauge!("tizza_parked_events", "by" => by);
+    policy::NAMES.iter().for_each(|policy| parked((*policy).to_owned()).set(none));
+    found.into_iter().flatten().for_each(|(policy, events)| parked(policy).set(events as f64));
 }
 
 /// Opens what commands need: log, keys and identity store.

@@ -99,6 +99,10 @@ impl Keys {
     /// # Errors
     /// The database's own, or the list of the erased cannot be written: then nothing was done.
     pub async fn destroy(&self, subject: Uuid) -> Result<(), sqlx::Error> {
+        self.listed_and_forgotten(subject).await.inspect_err(|_| self.errors.increment(1))
+    }
+
+    async fn listed_and_forgotten(&self, subject: Uuid) -> Result<(), sqlx::Error> {
         if let Some(erasures) = self.erasures.clone()
             && !self.is_erased(subject).await?
         {

@@ -13,10 +13,11 @@ use database::{
     moving::table::{Kind, Table},
     on,
 };
+use metrics::{Counter, counter};
 use moka::sync::Cache;
 use uuid::Uuid;
 
-use crate::erasures::Erasures;
+use crate::{erasures::Erasures, figures::Looks};
 
 /// How long a key is remembered after it was read: so long may another process go on reading what was erased.
 const REMEMBERED: Duration = Duration::from_secs(3);
@@ -78,6 +79,9 @@ pub struct Keys {
     ring: Arc<[Aes256Gcm]>,
     pub(crate) known: Cache<Uuid, DataKey>,
     pub(crate) erasures: Option<Erasures>,
+    looks: Looks,
+    /// How often the store failed, or a key could not be opened.
+    pub(crate) errors: Counter,
 }
 
 /// Why the key store does not fit the log or the key-encryption keys.
@@ -114,6 +118,8 @@ impl Keys {
             ring,
             known: Cache::builder().max_capacity(CAPACITY).time_to_live(REMEMBERED).build(),
             erasures: None,
+            looks: Looks::into("keys"),
+            errors: counter!("tizza_key_store_errors_total"),
         }
     }
 
@@ -147,10 +153,10 @@ impl Keys {
     /// # Errors
     /// The database's own, or no key-encryption key opens it.
     pub async fn find(&self, subject: Uuid) -> Result<Option<DataKey>, sqlx::Error> {
-        if let Some(known) = self.known.get(&subject) {
+        if let Some(known) = self.looks.found(self.known.get(&subject)) {
             return Ok(Some(known));
         }
-        let found = self.read(subject).await?;
+        let found = self.read(subject).await.inspect_err(|_| self.errors.increment(1))?;
         if let Some(key) = &found {
             self.known.insert(subject, key.clone());
         }
@@ -170,7 +176,8 @@ impl Keys {
         let sealed = self.wrap(subject, &key)?;
         let sql = "insert into data_keys (subject, sealed, made_at) select $1, $2, $3
                    where not exists (select 1 from erased_subjects where subject = $1) on conflict do nothing";
-        on!(&self.database.writer, |db| sqlx::query(sql).bind(subject).bind(sealed).bind(Utc::now()).execute(db).await.map(drop))?;
+        on!(&self.database.writer, |db| sqlx::query(sql).bind(subject).bind(sealed).bind(Utc::now()).execute(db).await.map(drop))
+            .inspect_err(|_: &sqlx::Error| self.errors.increment(1))?;
         self.find(subject).await
     }
 

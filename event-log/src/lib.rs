@@ -18,6 +18,8 @@
 //! | `inspect`, [`verify`] | looking at the log as it is stored, and whether it is as it must be |
 //! | [`policy_store`] | checkpoints and parked events of those who react to events |
 //! | `leases` | who may work on what, until when |
+//! | [`figures`] | what is counted for operators |
+//! | [`trace`] | where an event belongs in a trace, and spans |
 //! | [`kafka`] | the log on a topic of Kafka: the relay, and a source for those who follow it |
 //!
 //! Positions in a partition are 1, 2, 3, … in the order of commits, without gaps: a reader that has seen *n* has seen all
@@ -28,6 +30,7 @@ pub mod claim;
 pub mod command_key;
 pub mod epochs;
 pub mod erasures;
+pub mod figures;
 pub mod follow;
 mod inspect;
 mod judge;
@@ -42,6 +45,7 @@ mod recent;
 pub mod record;
 mod seal;
 mod store;
+pub mod trace;
 pub mod verify;
 mod writer;
 
@@ -61,6 +65,7 @@ pub use moved::{AppendingError, Moved};
 pub use partition::{PARTITIONS, Partition};
 pub use record::{Actor, Metadata, Recorded, StreamRow};
 pub use store::{LOG, LogStore};
+use trace::{KeyValue, Span, SpanKind};
 pub use writer::Submitted;
 
 /// The largest payload, in bytes, sealed.
@@ -134,9 +139,12 @@ impl EventLog {
     /// # Errors
     /// As [`EventLog::append`], but for what the database says.
     pub async fn submit(&self, mut append: Append) -> Result<Submitted, AppendError> {
+        let traceparent = append.metadata.traceparent;
+        let span = Span::begin("append", SpanKind::Internal, traceparent, || vec![KeyValue::new("tizza.stream", append.kind)]);
+        append.metadata.traceparent = span.context();
         self.keys.seal(&mut append).await?;
         append.check()?;
-        self.writers.submit(append)
+        self.writers.submit(append, span)
     }
 
     /// What a command with this key came to, if it is remembered, and whether it was this very command.
@@ -183,6 +191,12 @@ impl EventLog {
     #[must_use]
     pub fn batches(&self) -> Batches {
         self.writers.batches()
+    }
+
+    /// How many commands wait for a writer.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.writers.waiting()
     }
 
     /// Waits until what was accepted is written, and closes the stores.

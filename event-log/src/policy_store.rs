@@ -53,6 +53,15 @@ impl EventLog {
         })
     }
 
+    /// How many events each policy has laid aside.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn policy_parked_counts(&self) -> Result<Vec<(String, i64)>, sqlx::Error> {
+        let sql = "select policy, count(*) from policy_parked group by policy order by policy";
+        on!(&self.database.reader, |db| sqlx::query_as(sql).fetch_all(db).await)
+    }
+
     /// All events that policies have laid aside.
     ///
     /// # Errors

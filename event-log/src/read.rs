@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::{Claim, EventLog, Partition, Position, Recorded, StreamRow, Version, store};
+use crate::{Claim, EventLog, Heads, Partition, Position, Recorded, StreamRow, Version, store};
 
 impl EventLog {
     /// The events of a stream after `version`, oldest first.
@@ -84,6 +85,25 @@ impl EventLog {
     /// # Errors
     /// The database's own.
     pub async fn head(&self, partition: Partition) -> Result<Position, sqlx::Error> {
-        Ok(store::heads(&self.database).await?[partition.index()])
+        Ok(self.all_heads().await?[partition.index()])
+    }
+
+    /// The last position of each partition, as the database has it now.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn all_heads(&self) -> Result<Heads, sqlx::Error> {
+        store::heads(&self.database).await
+    }
+
+    /// When the events at some places were written, as far as there are any.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn recorded_at(
+        &self,
+        places: &[(Partition, Position)],
+    ) -> Result<HashMap<(Partition, Position), DateTime<Utc>>, sqlx::Error> {
+        if places.is_empty() { Ok(HashMap::new()) } else { store::recorded_at(&self.database, places).await }
     }
 }

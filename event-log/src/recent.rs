@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
-use crate::{PARTITIONS, Partition, Position, Recorded};
+use crate::{PARTITIONS, Partition, Position, Recorded, figures::Looks};
 
 /// How many events a partition keeps.
 const MOST: usize = 512;
@@ -15,7 +15,10 @@ const MOST_BYTES: usize = 512 * 1024;
 
 /// A run of events without a gap for each partition.
 #[derive(Debug)]
-pub struct Recent(Vec<Mutex<Run>>);
+pub struct Recent {
+    runs: Vec<Mutex<Run>>,
+    looks: Looks,
+}
 
 #[derive(Debug, Default)]
 struct Run {
@@ -25,13 +28,13 @@ struct Run {
 
 impl Default for Recent {
     fn default() -> Self {
-        Self((0..PARTITIONS).map(|_| Mutex::default()).collect())
+        Self { runs: (0..PARTITIONS).map(|_| Mutex::default()).collect(), looks: Looks::into("events") }
     }
 }
 
 impl Recent {
     fn run(&self, partition: Partition) -> MutexGuard<'_, Run> {
-        self.0[partition.index()].lock().expect("no panic while it is held")
+        self.runs[partition.index()].lock().expect("no panic while it is held")
     }
 
     /// Keeps events that are durable, in the order of their positions.
@@ -53,7 +56,7 @@ impl Recent {
     /// At most `limit` events after a position, if the next one is here.
     pub fn after(&self, partition: Partition, after: Position, limit: usize) -> Option<Vec<Recorded>> {
         let run = self.run(partition);
-        let start = run.index_of(after + 1)?;
+        let start = self.looks.found(run.index_of(after + 1))?;
         Some(run.events.range(start..).take(limit).cloned().collect())
     }
 
@@ -66,7 +69,7 @@ impl Recent {
         limit: usize,
     ) -> Option<Vec<Recorded>> {
         let run = self.run(partition);
-        let (start, end) = (run.index_of(after + 1)?, run.index_of(until)?);
+        let (start, end) = self.looks.found(run.index_of(after + 1).zip(run.index_of(until)))?;
         let wanted = run.events.range(start..=end).filter(|event| types.contains(&event.event_type.as_str()));
         Some(wanted.take(limit).cloned().collect())
     }
@@ -98,7 +101,13 @@ mod tests {
             event_type: event_type.into(),
             schema_version: 1,
             payload: "x".repeat(payload),
-            metadata: Metadata { actor: Actor::Anonymous, subject_id: None, correlation_id: String::new(), causation_id: None },
+            metadata: Metadata {
+                actor: Actor::Anonymous,
+                subject_id: None,
+                correlation_id: String::new(),
+                causation_id: None,
+                traceparent: None,
+            },
             recorded_at: DateTime::UNIX_EPOCH,
         }
     }

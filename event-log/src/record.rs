@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Partition, Position, Version};
+use crate::{Partition, Position, Version, trace::Traceparent};
 
 /// An event that happened, with all that the log knows of it.
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
@@ -47,6 +47,9 @@ pub struct Metadata {
     /// The event that a policy reacted to.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub causation_id: Option<Uuid>,
+    /// Where it belongs in a trace. It is for looking on, and no part of what happened.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub traceparent: Option<Traceparent>,
 }
 
 /// Who caused an event.

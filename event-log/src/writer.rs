@@ -1,6 +1,8 @@
 //! Group commit by natural batching: while one batch is being written the next collects. No timer. SQLite has one writer; Postgres has
 //! two, each of which serves every second partition.
 
+mod submitted;
+
 use std::{
     mem,
     sync::{
@@ -16,13 +18,17 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Append, AppendError, Batches, Heads, Outcome, Partition, Position,
+    figures::Appends,
     recent::Recent,
     store::{
         Written,
         postgres::{self, listen::Bell},
         sqlite,
     },
+    trace::Span,
 };
+
+pub use submitted::Submitted;
 
 /// How many wishes may wait, with all writers; the next is told to come back later.
 const QUEUE: usize = 4_096;
@@ -49,25 +55,12 @@ pub struct Writers {
     counted: Arc<Counted>,
 }
 
-/// A wish that waits to be judged. What becomes of it does not depend on whether anybody waits for it.
-#[derive(Debug)]
-pub struct Submitted(oneshot::Receiver<Answer>);
-
-impl Submitted {
-    /// What became of it.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn outcome(self) -> Answer {
-        self.0.await.unwrap_or(Err(AppendError::Closed))
-    }
-}
-
 #[derive(Debug, Default)]
 struct Counted {
     batches: AtomicU64,
     commands: AtomicU64,
     micros: AtomicU64,
+    figures: Appends,
 }
 
 /// Who is told of what was written.
@@ -102,14 +95,15 @@ impl Writers {
     }
 
     /// Puts a wish into its partition's queue: what is submitted later is judged later.
-    pub fn submit(&self, append: Append) -> Result<Submitted, AppendError> {
+    pub fn submit(&self, append: Append, span: Span) -> Result<Submitted, AppendError> {
         let (answer, answered) = oneshot::channel();
         let queue = &self.queues[append.partition.index() % self.queues.len()];
-        queue.try_send(Job { append, answer }).map_err(|e| match e {
+        let queued = queue.try_send(Job { append, answer }).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => AppendError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => AppendError::Closed,
-        })?;
-        Ok(Submitted(answered))
+        });
+        queued.inspect_err(|error| self.counted.figures.answered(Err(error)))?;
+        Ok(Submitted { answered, span })
     }
 
     /// Writes what is queued and ends the tasks.
@@ -118,8 +112,13 @@ impl Writers {
         self.tasks.wait().await;
     }
 
+    /// How many wishes wait in the queues.
+    pub fn waiting(&self) -> usize {
+        self.queues.iter().map(|queue| queue.max_capacity() - queue.capacity()).sum()
+    }
+
     pub fn batches(&self) -> Batches {
-        let Counted { batches, commands, micros } = &*self.counted;
+        let Counted { batches, commands, micros, .. } = &*self.counted;
         Batches { batches: batches.load(Relaxed), commands: commands.load(Relaxed), micros: micros.load(Relaxed) }
     }
 }
@@ -177,6 +176,7 @@ impl Writer {
             Err(error) => failed(appends.len(), error),
         };
         for (answer, outcome) in answers.into_iter().zip(outcomes) {
+            self.counted.figures.answered(outcome.as_ref());
             // Whoever asked may be gone; the events are there all the same.
             let _ = answer.send(outcome);
         }
@@ -210,7 +210,9 @@ impl Writer {
         };
         self.counted.batches.fetch_add(1, Relaxed);
         self.counted.commands.fetch_add(batch.len() as u64, Relaxed);
-        self.counted.micros.fetch_add(started.elapsed().as_micros() as u64, Relaxed);
+        let took = started.elapsed();
+        self.counted.micros.fetch_add(took.as_micros() as u64, Relaxed);
+        self.counted.figures.wrote(batch.len(), took);
         if !events.is_empty() {
             self.told.recent.keep(events);
             publish(&self.told.heads, heads);

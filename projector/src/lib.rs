@@ -7,11 +7,13 @@
 //! | [`worker`] | one a partition: reads a batch, folds it, writes rows and checkpoints in one transaction |
 //! | [`projection`] | what a projection is |
 //! | [`table`] | rows of a table while a batch is folded: loaded, changed in memory, written back |
+//! | [`lag`] | how far behind it is, and how the topic is followed: for operators |
 //! | [`service`] | the same as a program of its own |
 //! | [`users`], [`pizzerias`], [`pizzas`], [`likes`] | the slices' projections |
 //!
 //! To add a projection: its view in `read-store/src/views.rs`, its fold in a slice here, one line in [`projections`].
 
+pub mod lag;
 pub mod likes;
 pub mod pizzas;
 pub mod pizzerias;

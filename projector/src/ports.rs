@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use event_log::{Heads, Partition, Position, Recorded};
+use event_log::{Heads, Partition, Position, Recorded, trace::KeyValue};
 use read_store::{
     ReadStore,
     checkpoints::{Progress, advance},
@@ -26,6 +26,11 @@ pub trait Feed: Send + Sync {
 
     /// At most `limit` events of a partition after a position, oldest first.
     fn read(&self, partition: Partition, after: Position, limit: usize) -> impl Future<Output = Result<Vec<Recorded>, sqlx::Error>> + Send;
+
+    /// What a span tells of an event that comes from here, or of a whole batch.
+    fn told(&self, _event: Option<&Recorded>, _batch: usize) -> Vec<KeyValue> {
+        vec![]
+    }
 
     /// Up to where some projection has folded a partition, durably. Those that are further behind read the log.
     fn folded(&self, partition: Partition, position: Position);

@@ -1,11 +1,11 @@
 //! `projector` as a program of its own.
 
-use std::collections::HashMap;
+use std::convert::Infallible;
 
 use clap::Parser;
-use event_log::{EventLog, Partition};
-use read_store::{ReadError, ReadStore, views};
-use serde_json::{Value, json};
+use event_log::EventLog;
+use read_store::ReadStore;
+use serde_json::json;
 use service_kit::{
     config::{Admin, ConfigError, Group, Kafka, Stores, or_close},
     health::{Health, Readiness},
@@ -16,7 +16,7 @@ use service_kit::{
     telemetry::Telemetry,
 };
 
-use crate::{Following, Projector};
+use crate::{Following, Projector, lag};
 
 /// Folds events into the read store.
 #[derive(Parser, Clone, Debug)]
@@ -40,7 +40,7 @@ impl Config {
     /// # Errors
     /// A setting or a store cannot be used.
     pub async fn serve(self) -> anyhow::Result<()> {
-        self.telemetry.start()?;
+        let _exporting = self.telemetry.start("projector")?;
         let shutdown = on_signals()?;
         let admin = self.admin.bind(8093).await?;
         let opening = opened([&admin], async || open(&self.stores).await);
@@ -78,27 +78,27 @@ async fn open(stores: &Stores) -> Result<(EventLog, ReadStore), ConfigError> {
 /// With what a projector depends on, and how far it is behind.
 #[must_use]
 pub fn readiness(checks: Readiness, log: &EventLog, store: &ReadStore, projector: &Projector) -> Readiness {
-    let lag = {
-        let (log, store) = (log.clone(), store.clone());
-        move || {
-            let (log, store) = (log.clone(), store.clone());
-            async move {
-                match lags(&log, &store).await {
-                    Ok(lags) => Health::Fine(json!(lags)),
-                    Err(error) => Health::of::<(), _>(Err(error)),
-                }
+    let (asked, own) = ((log.clone(), store.clone()), store.clone());
+    let lags = move || {
+        let (log, store) = asked.clone();
+        async move { lag::of_views(&log, &store).await }
+    };
+    let checks = checks.with_log(log, None).measuring(lags.clone(), lag::measured).with("lag_events", move || {
+        let asked = lags();
+        async move {
+            match asked.await {
+                Ok(lags) => Health::Fine(json!(lag::in_events(&lags))),
+                Err(error) => Health::of::<(), _>(Err(error)),
             }
         }
-    };
-    let checks = checks.with_log(log, None).with("lag_events", lag).with("read_store", {
-        let store = store.clone();
-        move || {
-            let store = store.clone();
-            async move { Health::of(store.checkpoints().await) }
-        }
+    });
+    let checks = checks.with("read_store", move || {
+        let store = own.clone();
+        async move { Health::of(store.checkpoints().await) }
     });
     let Some(topic) = projector.topic() else { return checks };
-    checks.with("topic", move || {
+    let followed = topic.clone();
+    checks.measuring(move || std::future::ready(Ok::<_, Infallible>(followed.following())), lag::followed).with("topic", move || {
         let following = topic.following();
         async move {
             let told = json!({
@@ -107,19 +107,4 @@ pub fn readiness(checks: Readiness, log: &EventLog, store: &ReadStore, projector
             if following.is_connected { Health::Fine(told) } else { Health::Degraded(told) }
         }
     })
-}
-
-/// How many events each view has to fold yet.
-async fn lags(log: &EventLog, store: &ReadStore) -> Result<HashMap<&'static str, Value>, ReadError> {
-    let live = store.live().await?;
-    let checkpoints = store.checkpoints().await?;
-    let mut heads = 0;
-    for partition in Partition::all() {
-        heads += log.head(partition).await?;
-    }
-    let lag = |view: &read_store::View| {
-        let folded: i64 = checkpoints.get(&(view.name.to_owned(), live.generation(view))).map_or(0, |positions| positions.iter().sum());
-        heads - folded
-    };
-    Ok(views::ALL.iter().map(|view| (view.name, lag(view).into())).collect())
 }

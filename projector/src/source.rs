@@ -1,6 +1,6 @@
 //! Where events come from: the log itself, or the topic that it is relayed to.
 
-use event_log::{EventLog, Heads, Partition, Position, Recorded, kafka::TopicSource};
+use event_log::{EventLog, Heads, Partition, Position, Recorded, kafka::TopicSource, trace::KeyValue};
 use tokio::sync::watch;
 
 use crate::ports::Feed;
@@ -27,6 +27,16 @@ impl Feed for Source {
             Self::Log(log) => log.read(partition, after, limit).await,
             Self::Topic(topic) => topic.read(partition, after, limit).await,
         }
+    }
+
+    fn told(&self, event: Option<&Recorded>, batch: usize) -> Vec<KeyValue> {
+        let what = match event {
+            Some(event) => KeyValue::new("tizza.event", event.event_type.clone()),
+            None => KeyValue::new("messaging.batch.message_count", i64::try_from(batch).unwrap_or(i64::MAX)),
+        };
+        let Self::Topic(topic) = self else { return vec![what] };
+        let name = KeyValue::new("messaging.destination.name", topic.topic().name().to_owned());
+        vec![what, KeyValue::new("messaging.system", "kafka"), KeyValue::new("messaging.operation.type", "process"), name]
     }
 
     fn folded(&self, partition: Partition, position: Position) {

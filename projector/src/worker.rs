@@ -3,10 +3,11 @@
 //! Checkpoints are compared and set first, so of two workers on one partition the slower one writes nothing. Projections
 //! that stand at the same position are folded together; one that fails, or is newer than the others, goes on by itself.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use database::Fault;
-use event_log::{Partition, Position, Recorded};
+use event_log::{Partition, Position, Recorded, trace};
+use metrics::{Counter, Gauge, counter, gauge};
 use read_store::ReadStore;
 use tokio_util::sync::CancellationToken;
 
@@ -51,6 +52,8 @@ struct Track {
     /// `None`: to be looked up.
     position: Option<Position>,
     failed_at: Option<Instant>,
+    folded: Counter,
+    stopped: Gauge,
 }
 
 /// A store does not answer; nothing else can be done meanwhile.
@@ -87,7 +90,16 @@ impl<F: Feed, R: Rows> Worker<F, R> {
     /// A worker for these projections and generations.
     #[must_use]
     pub fn new(source: F, store: R, partition: Partition, projections: &[Prepared]) -> Self {
-        let track = |prepared: &Prepared| Track { prepared: prepared.clone(), position: None, failed_at: None };
+        let track = |prepared: &Prepared| {
+            let (name, partition) = (prepared.0.view().name, partition.number().to_string());
+            Track {
+                prepared: prepared.clone(),
+                position: None,
+                failed_at: None,
+                folded: counter!("tizza_projection_events_total", "projection" => name),
+                stopped: gauge!("tizza_projection_stopped", "projection" => name, "partition" => partition),
+            }
+        };
         Self { source, store, partition, tracks: projections.iter().map(track).collect(), told: false }
     }
 
@@ -115,7 +127,12 @@ impl<F: Feed, R: Rows> Worker<F, R> {
         let waiting = |track: &Track| track.failed_at.is_some_and(|at| now - at < RETRY);
         let behind = |track: &&Track| !waiting(track) && track.position.unwrap_or(0) < head;
         let Some(from) = self.tracks.iter().filter(behind).filter_map(|track| track.position).min() else {
-            return Ok(if self.tracks.iter().any(waiting) { Step::Blocked } else { Step::Idle });
+            if self.tracks.iter().any(waiting) {
+                return Ok(Step::Blocked);
+            }
+            // What stood still may have been folded by another worker.
+            self.tracks.iter().for_each(|track| track.stopped.set(0.0));
+            return Ok(Step::Idle);
         };
         // Those that are ahead are met, not overtaken: from there on all go together.
         let meet = self.tracks.iter().filter_map(|track| track.position).filter(|position| *position > from).min();
@@ -143,15 +160,19 @@ impl<F: Feed, R: Rows> Worker<F, R> {
         let into: Vec<_> = group.iter().map(|i| self.tracks[*i].prepared.clone()).collect();
         // Until it is known how this ends.
         group.iter().for_each(|i| self.tracks[*i].position = None);
+        let began = SystemTime::now();
         match self.store.write(&into, self.partition, from, to, batch).await {
             Ok(moved) => {
                 if moved {
+                    trace::batch("fold", began, batch, |event| self.source.told(event, batch.len()));
                     self.store.folded(&into, self.partition, to);
                     self.source.folded(self.partition, to);
                 }
                 for i in group {
                     self.tracks[*i].position = moved.then_some(to);
                     self.tracks[*i].failed_at = None;
+                    self.tracks[*i].stopped.set(0.0);
+                    self.tracks[*i].folded.increment(if moved { batch.len() as u64 } else { 0 });
                 }
                 Ok(true)
             }
@@ -168,6 +189,7 @@ impl<F: Feed, R: Rows> Worker<F, R> {
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
                     tracing::error!(partition, projection, %error, cause, "a projection stands still");
                     self.tracks[*alone].failed_at = Some(self.source.now());
+                    self.tracks[*alone].stopped.set(1.0);
                 }
                 Ok(false)
             }

@@ -35,7 +35,7 @@ impl Config {
     /// # Errors
     /// A setting or a store cannot be used.
     pub async fn serve(self) -> anyhow::Result<()> {
-        self.telemetry.start()?;
+        let _exporting = self.telemetry.start("query-api")?;
         let shutdown = on_signals()?;
         let (listener, admin) = (self.listen.bind(8082).await?, self.admin.bind(8092).await?);
         let public_url = self.listen.public_url(listener.local_addr()?)?;

@@ -1,11 +1,11 @@
 //! The frame around every request: its id, its log line, its limits, and the body of every problem. And serving.
 
+mod detached;
+
 use std::{
     convert::Infallible,
     net::SocketAddr,
-    pin::Pin,
     sync::{Arc, OnceLock},
-    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
@@ -16,7 +16,8 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use tokio::{net::TcpListener, runtime::Handle};
+use event_log::trace::{KeyValue, Span, SpanKind};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::{ServiceBuilder, util::MapResponseLayer};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -25,7 +26,10 @@ use uuid::Uuid;
 use crate::{
     Problem, Slug,
     fields::{MAX_BODY, hyphenated},
+    metrics,
 };
+
+pub use detached::detached;
 
 /// How long a request may take before it is answered 504.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -102,34 +106,6 @@ struct StatusAndMessage {
     not_found: &'static str,
 }
 
-/// A client that hangs up cancels nothing half done: what comes behind it then goes on in a task of its own.
-pub async fn detached(request: Request, next: Next) -> Response {
-    Detached(Some(Box::pin(next.run(request)))).await
-}
-
-struct Detached(Option<Pin<Box<dyn Future<Output = Response> + Send>>>);
-
-impl Future for Detached {
-    type Output = Response;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
-        let response = match &mut self.0 {
-            Some(rest) => ready!(rest.as_mut().poll(context)),
-            None => return Poll::Pending,
-        };
-        self.0 = None;
-        Poll::Ready(response)
-    }
-}
-
-impl Drop for Detached {
-    fn drop(&mut self) {
-        if let (Some(rest), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
-            runtime.spawn(rest);
-        }
-    }
-}
-
 async fn around(State(()): State<()>, path: Option<MatchedPath>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(&request);
@@ -138,6 +114,11 @@ async fn around(State(()): State<()>, path: Option<MatchedPath>, mut request: Re
     let actor = LoggedActor::default();
     request.extensions_mut().insert(id.clone());
     request.extensions_mut().insert(actor.clone());
+    let (name, route) = (metrics::known(&method), path.as_ref().map_or("none", MatchedPath::as_str));
+    let mut span = served(name, route, &request);
+    if let Some(context) = span.context() {
+        request.extensions_mut().insert(context);
+    }
     let mut response = match tokio::time::timeout(TIMEOUT, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Problem::new(Slug::Timeout, "It took too long.").into_response(),
@@ -146,16 +127,31 @@ async fn around(State(()): State<()>, path: Option<MatchedPath>, mut request: Re
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(REQUEST_ID.clone(), value);
     }
+    span.tell(|| KeyValue::new("http.response.status_code", i64::from(response.status().as_u16())));
+    if response.status().is_server_error() {
+        span.fail(response.status());
+    }
+    metrics::answered(name, route, response.status(), started);
     tracing::info!(
         request_id = %id.0,
+        trace_id = span.context().map(|context| tracing::field::display(context.trace_id())),
         method = %method,
-        route = path.as_ref().map_or("none", MatchedPath::as_str),
+        route,
         status = response.status().as_u16(),
         actor = actor.0.get().map(tracing::field::display),
         duration_ms = started.elapsed().as_micros() as f64 / 1_000.0,
         "request",
     );
     response
+}
+
+/// The span of a request, in its caller's trace (OpenTelemetry's conventions for HTTP servers).
+fn served(method: &'static str, route: &str, request: &Request) -> Span {
+    let caller = request.headers().get("traceparent").and_then(|value| value.to_str().ok()?.parse().ok());
+    Span::begin(format_args!("{method} {route}"), SpanKind::Server, caller, || {
+        // The path itself may hold somebody's name.
+        vec![KeyValue::new("http.request.method", method), KeyValue::new("http.route", route.to_owned())]
+    })
 }
 
 /// The caller's own id, if it can be shown; else a new one.
@@ -232,31 +228,5 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
             tracing::warn!("connections are still open; stopping all the same");
             Ok(())
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::{body::Body, routing::get};
-    use futures::FutureExt;
-    use tokio::sync::Notify;
-    use tower::ServiceExt;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn what_a_client_began_and_does_not_wait_for_is_done_all_the_same() {
-        let (go_on, done) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let (told, tells) = (go_on.clone(), done.clone());
-        let handler = async move || {
-            told.notified().await;
-            tells.notify_one();
-        };
-        let routes = Router::new().route("/", get(handler)).layer(middleware::from_fn(detached));
-        let mut request = Box::pin(frame(routes).oneshot(Request::get("/").body(Body::empty()).unwrap()));
-        assert!((&mut request).now_or_never().is_none(), "the handler waits");
-        drop(request);
-        go_on.notify_one();
-        tokio::time::timeout(Duration::from_secs(10), done.notified()).await.expect("it goes on without its client");
     }
 }

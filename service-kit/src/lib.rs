@@ -4,7 +4,9 @@
 //! | --- | --- |
 //! | [`config`] | settings that several programs share |
 //! | [`secrets`] | the server's keys: from the environment, from files, or made at the first start |
-//! | [`telemetry`] | log lines |
+//! | [`telemetry`] | log lines, metrics, traces: where they go |
+//! | [`traces`] | spans on their way to a collector |
+//! | [`metrics`] | what is counted and measured, for Prometheus |
 //! | [`shutdown`] | SIGINT and SIGTERM |
 //! | [`http`] | the frame around every request, and serving |
 //! | [`problem`] | errors as clients see them |
@@ -27,6 +29,7 @@ pub mod health;
 pub mod http;
 pub mod identity;
 pub mod log;
+pub mod metrics;
 pub mod opening;
 pub mod page;
 pub mod problem;
@@ -37,6 +40,7 @@ pub mod telemetry;
 pub mod text;
 pub mod time;
 pub mod token;
+pub mod traces;
 
 pub use problem::{Problem, Slug};
 

@@ -1,9 +1,11 @@
-//! Log lines: JSON on standard output, or text where a person looks on.
+//! What a process tells of itself. Log lines: JSON on standard output, or text where a person looks on.
 
 use std::io::IsTerminal;
 
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
+
+use crate::traces::{Exporting, Traces};
 
 /// How to log.
 #[derive(Args, Clone, Debug)]
@@ -15,6 +17,8 @@ pub struct Telemetry {
     /// The form of a log line: by default text on a terminal, JSON elsewhere
     #[arg(long, env, value_enum)]
     pub log_format: Option<LogFormat>,
+    #[command(flatten)]
+    pub(crate) traces: Traces,
 }
 
 /// The form of a log line.
@@ -35,11 +39,11 @@ pub fn on_stderr() {
 }
 
 impl Telemetry {
-    /// Starts logging for the whole process.
+    /// Starts logging, counting and tracing for the whole process; traces are sent until the answer is dropped.
     ///
     /// # Errors
-    /// `LOG_LEVEL` is no filter.
-    pub fn start(&self) -> Result<(), crate::config::ConfigError> {
+    /// `LOG_LEVEL` is no filter, or traces cannot go where they should.
+    pub fn start(&self, role: &'static str) -> Result<Exporting, crate::config::ConfigError> {
         let filter = EnvFilter::builder()
             .parse(&self.log_level)
             .map_err(|e| crate::config::ConfigError::new("LOG_LEVEL", format!("{:?} is no filter: {e}", self.log_level)))?;
@@ -49,6 +53,7 @@ impl Telemetry {
             LogFormat::Json => log.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
             LogFormat::Text => log.with_ansi(terminal).with_target(false).init(),
         }
-        Ok(())
+        crate::metrics::install(role);
+        self.traces.start(role)
     }
 }

@@ -193,7 +193,13 @@ fn event(partition: usize, position: Position, event_id: Uuid) -> Recorded {
         event_type: "SomethingHappened".into(),
         schema_version: 1,
         payload: "{}".into(),
-        metadata: Metadata { actor: Actor::Anonymous, subject_id: None, correlation_id: String::new(), causation_id: None },
+        metadata: Metadata {
+            actor: Actor::Anonymous,
+            subject_id: None,
+            correlation_id: String::new(),
+            causation_id: None,
+            traceparent: None,
+        },
         recorded_at: chrono::DateTime::UNIX_EPOCH,
     }
 }

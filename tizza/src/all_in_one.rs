@@ -47,7 +47,7 @@ pub struct Config {
 impl Config {
     /// Serves until SIGINT or SIGTERM: then requests are finished first, what follows from them second.
     pub async fn serve(self) -> anyhow::Result<()> {
-        self.telemetry.start()?;
+        let _exporting = self.telemetry.start("all-in-one")?;
         let shutdown = on_signals()?;
         let listener = self.listen.bind(8080).await?;
         let admin_listener = self.admin.bind(8090).await?;

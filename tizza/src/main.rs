@@ -7,6 +7,7 @@ mod log;
 mod migrate;
 mod moving;
 mod progress;
+mod ready;
 mod relay;
 mod superuser;
 
@@ -34,6 +35,8 @@ enum Role {
     Projector(projector::service::Config),
     /// Answer queries from the read store
     QueryApi(query_api::service::Config),
+    /// Ask a service on this machine whether it can do its work; exits with 1 if not
+    Ready(ready::Config),
     /// Bring all stores up to this version; services do it, too, when they start
     Migrate(migrate::Config),
     /// Copy log, keys and identity store, while they are in use, into a folder (SQLite; for Postgres see docs/backup.md)
@@ -57,6 +60,7 @@ async fn main() -> std::process::ExitCode {
         Some(Role::Relay(config)) => config.serve().await,
         Some(Role::Projector(config)) => config.serve().await,
         Some(Role::QueryApi(config)) => config.serve().await,
+        Some(Role::Ready(config)) => config.run().await,
         Some(Role::Migrate(config)) => config.run().await.map_err(Into::into),
         Some(Role::CreateSuperuser(config)) => config.run().await,
         Some(Role::Backup(config)) => config.run().await,

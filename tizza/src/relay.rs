@@ -30,7 +30,7 @@ pub struct Config {
 impl Config {
     /// Relays until SIGINT or SIGTERM.
     pub async fn serve(self) -> anyhow::Result<()> {
-        self.telemetry.start()?;
+        let _exporting = self.telemetry.start("relay")?;
         let shutdown = on_signals()?;
         let admin = self.admin.bind(8094).await?;
         let opening = opened([&admin], async || open_log(&self.stores).await);

@@ -63,7 +63,7 @@ async fn records(log: &EventLog) -> anyhow::Result<Vec<(Recorded, OwnedHeaders)>
     for partition in Partition::all() {
         events.extend(log.read(partition, 0, BARE / 16).await?);
     }
-    Ok(events.into_iter().map(|event| (event.clone(), envelope::headers(&event, 1))).collect())
+    Ok(events.into_iter().map(|event| (event.clone(), envelope::headers(&event, 1, None))).collect())
 }
 
 /// An idempotent producer and nothing else; it was connected before.

@@ -115,7 +115,7 @@ fn append(stream_id: Uuid, kind: &'static str, user: Uuid, payload: String) -> A
         partition: Partition::of(user),
         expected: 0,
         events: vec![event],
-        metadata: Metadata { actor: Actor::User(user), subject_id: Some(user), correlation_id, causation_id: None },
+        metadata: Metadata { actor: Actor::User(user), subject_id: Some(user), correlation_id, causation_id: None, traceparent: None },
         reads: vec![],
         claims: vec![],
         links: vec![],

@@ -90,6 +90,7 @@ impl App {
                 subject_id: Some(subject),
                 correlation_id: origin.correlation_id.clone(),
                 causation_id: origin.causation_id,
+                traceparent: origin.traceparent,
             },
             reads: look.reads(stream_id),
             claims: names.iter().map(|change| self.claim_change(change)).collect(),

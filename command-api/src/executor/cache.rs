@@ -3,6 +3,7 @@
 use std::{any::Any, sync::Arc};
 
 use moka::policy::EvictionPolicy;
+use service_kit::metrics::Looks;
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
@@ -19,6 +20,7 @@ const TURNS: usize = 1_024;
 pub struct Cache {
     few: moka::sync::Cache<Uuid, Entry>,
     many: moka::sync::Cache<Uuid, Entry>,
+    looks: Looks,
 }
 
 #[derive(Clone)]
@@ -31,7 +33,7 @@ impl Default for Cache {
     fn default() -> Self {
         // Of very many each is asked for again soon or never.
         let many = moka::sync::Cache::builder().max_capacity(CAPACITY_OF_MANY).eviction_policy(EvictionPolicy::lru()).build();
-        Self { few: moka::sync::Cache::new(CAPACITY), many }
+        Self { few: moka::sync::Cache::new(CAPACITY), many, looks: Looks::into("streams") }
     }
 }
 
@@ -41,7 +43,7 @@ impl Cache {
     }
 
     pub(crate) fn get<A: Decider>(&self, stream_id: Uuid) -> Option<Known<A>> {
-        self.of::<A>().get(&stream_id)?.known.downcast_ref::<Known<A>>().cloned()
+        self.looks.found(self.of::<A>().get(&stream_id))?.known.downcast_ref::<Known<A>>().cloned()
     }
 
     /// Remembers a state, unless a newer one is known.

@@ -6,7 +6,10 @@ use std::{
 };
 
 use chrono::Utc;
-use event_log::{Actor, Heads, Partition, Position, Recorded};
+use event_log::{
+    Actor, Heads, Partition, Position, Recorded,
+    trace::{Span, SpanKind},
+};
 use events::Event;
 use service_kit::Problem;
 use tokio::sync::watch;
@@ -102,13 +105,15 @@ impl<P: Policy> Desk for Acting<P> {
             Err(error @ events::DecodeError::Newer { .. }) => return Err(Problem::unavailable(error)),
             Err(error) => return Err(Problem::new(service_kit::Slug::Malformed, error.to_string())),
         };
+        let mut span = Span::begin(P::NAME, SpanKind::Internal, recorded.metadata.traceparent, Vec::new);
         let origin = Origin {
             actor: Actor::System(P::NAME.into()),
             correlation_id: recorded.metadata.correlation_id.clone(),
             causation_id: Some(recorded.event_id),
+            traceparent: span.context(),
             repeat: Repeat::Reaction { policy: P::NAME, event_id: recorded.event_id },
             condition: Condition::None,
         };
-        self.policy.react(&self.app, &origin, event, recorded).await
+        self.policy.react(&self.app, &origin, event, recorded).await.inspect_err(|problem| span.fail(&problem.detail))
     }
 }

@@ -13,11 +13,12 @@ use std::{
 
 use event_log::{Partition, Position, Recorded};
 use events::Event;
+use metrics::{Counter, counter};
 use service_kit::Problem;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{App, origin::Origin};
+use crate::{App, origin::Origin, pizzas, pizzerias, users};
 use desk::Acting;
 pub use desk::Desk;
 
@@ -31,6 +32,10 @@ const PAUSE: Duration = Duration::from_millis(10);
 const PAGE: usize = 256;
 /// After how many events that are no concern of the policy its position is written down all the same.
 const WRITE_DOWN: Position = 10_000;
+
+/// All policies, by their names.
+pub const NAMES: [&str; 3] =
+    [users::policy::EndSessions::NAME, pizzerias::policy::CloseOfDeleted::NAME, pizzas::policy::DeleteOfClosed::NAME];
 
 /// What is done about some events.
 pub trait Policy: Send + Sync + 'static {
@@ -61,6 +66,21 @@ pub struct Worker<D> {
     /// How far each partition is seen through; `None` until it was looked up.
     positions: Vec<Option<Position>>,
     written: Vec<Position>,
+    attempts: Attempts,
+}
+
+/// What became of reactions.
+struct Attempts {
+    done: Counter,
+    retried: Counter,
+    parked: Counter,
+}
+
+impl Attempts {
+    fn of(policy: &'static str) -> Self {
+        let counted = |outcome: &'static str| counter!("tizza_policy_attempts_total", "policy" => policy, "outcome" => outcome);
+        Self { done: counted("done"), retried: counted("retried"), parked: counted("parked") }
+    }
 }
 
 /// Runs a policy until `shutdown`.
@@ -96,7 +116,8 @@ impl<D: Desk> Worker<D> {
     #[must_use]
     pub fn new(desk: D) -> Self {
         let partitions = Partition::all().count();
-        Self { desk, owner: Uuid::now_v7(), positions: vec![None; partitions], written: vec![0; partitions] }
+        let attempts = Attempts::of(D::NAME);
+        Self { desk, owner: Uuid::now_v7(), positions: vec![None; partitions], written: vec![0; partitions], attempts }
     }
 
     /// Does what there is to do, a page of each partition at the most.
@@ -172,13 +193,20 @@ impl<D: Desk> Worker<D> {
                 }
                 renewed = now;
             }
-            if let Err(problem) = self.desk.react(&event).await {
+            let reaction = self.desk.react(&event).await;
+            if let Err(problem) = &reaction {
                 if problem.slug.status().is_server_error() {
                     tracing::warn!(policy = D::NAME, partition = partition.number(), position = event.position, detail = %problem.detail, "a policy tries again later");
+                    self.attempts.retried.increment(1);
                     return Ok(Step::Blocked);
                 }
                 tracing::error!(policy = D::NAME, partition = partition.number(), position = event.position, detail = %problem.detail, "an event is parked");
                 self.desk.park(&event, &problem.detail).await?;
+            }
+            if reaction.is_ok() {
+                self.attempts.done.increment(1)
+            } else {
+                self.attempts.parked.increment(1)
             }
             self.desk.done(partition, event.position).await?;
             self.positions[index] = Some(event.position);

@@ -13,6 +13,8 @@
 //! | `ce_epoch` | the epoch of the log that the position is of |
 //! | `ce_actor` | who did it: `anonymous`, `user/<id>` or `system/<name>` |
 //! | `ce_datasubject` | whose personal values are sealed in it |
+//! | `ce_traceparent` | where the event belongs in a trace, as the log has it (CloudEvents, extension `traceparent`) |
+//! | `traceparent` | the span that sent the record, in the same trace (W3C Trace Context): the parent of whatever is done about it |
 //! | `ce_correlationid`, `ce_causationid` | the request that began it all; the event that a policy reacted to |
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -22,7 +24,7 @@ use rdkafka::{
 };
 use uuid::Uuid;
 
-use crate::{Actor, Metadata, Partition, Position, Recorded};
+use crate::{Actor, Metadata, Partition, Position, Recorded, trace::Traceparent};
 
 const SOURCE: &str = "/tizza";
 
@@ -41,11 +43,13 @@ pub struct Read {
     pub event: Recorded,
     /// The epoch of its position.
     pub epoch: u32,
+    /// The span that sent the record. Others may have written it, too; what is none is left out.
+    pub sent: Option<Traceparent>,
 }
 
-/// The headers of an event's record.
+/// The headers of an event's record, and of the span that sends it.
 #[must_use]
-pub fn headers(event: &Recorded, epoch: u32) -> OwnedHeaders {
+pub fn headers(event: &Recorded, epoch: u32, sent: Option<Traceparent>) -> OwnedHeaders {
     let Recorded { event_id, stream_id, version, event_type, schema_version, position, metadata, recorded_at, .. } = event;
     let kind = dotted(event_type, *schema_version);
     let stream = stream_id.to_string();
@@ -66,6 +70,8 @@ pub fn headers(event: &Recorded, epoch: u32) -> OwnedHeaders {
         ("ce_correlationid", Some(metadata.correlation_id.clone())),
         ("ce_datasubject", metadata.subject_id.map(|subject| subject.to_string())),
         ("ce_causationid", metadata.causation_id.map(|cause| cause.to_string())),
+        ("ce_traceparent", metadata.traceparent.map(String::from)),
+        ("traceparent", sent.or(metadata.traceparent).map(String::from)),
     ];
     told.iter().fold(OwnedHeaders::new_with_capacity(told.len()), |headers, (key, value)| match value {
         Some(_) => headers.insert(Header { key, value: value.as_deref() }),
@@ -105,11 +111,16 @@ pub fn event(record: &impl Message) -> Result<Read, Foreign> {
             subject_id: optional("ce_datasubject")?,
             correlation_id: parsed("ce_correlationid")?.to_owned(),
             causation_id: optional("ce_causationid")?,
+            traceparent: text("ce_traceparent").and_then(|text| text.parse().ok()),
         },
         recorded_at: parsed("ce_time")?.parse::<DateTime<Utc>>().map_err(|_| foreign("ce_time"))?,
     };
     let epoch = u32::try_from(number("ce_epoch")?).map_err(|_| foreign("ce_epoch"))?;
-    if position < 1 || parsed("ce_source")? != SOURCE { Err(foreign("ce_source")) } else { Ok(Read { event, epoch }) }
+    if position < 1 || parsed("ce_source")? != SOURCE {
+        Err(foreign("ce_source"))
+    } else {
+        Ok(Read { event, epoch, sent: text("traceparent").and_then(|text| text.parse().ok()) })
+    }
 }
 
 /// `PizzaLiked`, 1: `pizza.liked.1.0.0`.
@@ -160,6 +171,8 @@ mod tests {
 
     use super::*;
 
+    const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
     fn recorded() -> Recorded {
         Recorded {
             partition: Partition::new(3).unwrap(),
@@ -175,6 +188,7 @@ mod tests {
                 subject_id: Some(Uuid::from_u128(3)),
                 correlation_id: "a request's own".into(),
                 causation_id: Some(Uuid::from_u128(4)),
+                traceparent: TRACEPARENT.parse().ok(),
             },
             recorded_at: DateTime::from_timestamp_micros(1_795_298_602_123_456).unwrap(),
         }
@@ -182,17 +196,28 @@ mod tests {
 
     fn record(event: &Recorded, epoch: u32) -> OwnedMessage {
         let payload = Some(event.payload.clone().into_bytes());
-        OwnedMessage::new(payload, None, "t".into(), Timestamp::NotAvailable, 3, 0, Some(headers(event, epoch)))
+        OwnedMessage::new(payload, None, "t".into(), Timestamp::NotAvailable, 3, 0, Some(headers(event, epoch, None)))
     }
 
     #[test]
     fn an_event_is_read_as_it_was_written() {
         let mut event = recorded();
-        assert_eq!(super::event(&record(&event, 9)), Ok(Read { event: event.clone(), epoch: 9 }));
+        assert_eq!(super::event(&record(&event, 9)), Ok(Read { event: event.clone(), epoch: 9, sent: TRACEPARENT.parse().ok() }));
         for actor in [Actor::Anonymous, Actor::User(Uuid::from_u128(5))] {
-            event.metadata = Metadata { actor, subject_id: None, correlation_id: String::new(), causation_id: None };
-            assert_eq!(super::event(&record(&event, 1)), Ok(Read { event: event.clone(), epoch: 1 }));
+            event.metadata = Metadata { actor, subject_id: None, correlation_id: String::new(), causation_id: None, traceparent: None };
+            assert_eq!(super::event(&record(&event, 1)), Ok(Read { event: event.clone(), epoch: 1, sent: None }));
         }
+    }
+
+    #[test]
+    fn a_record_tells_who_sent_it_and_the_event_where_it_was_written() {
+        let (event, sent) = (recorded(), TRACEPARENT.replace("00f067aa0ba902b7", "53995c3f42cd8ad8").parse().ok());
+        let record = |headers| OwnedMessage::new(Some(b"{}".to_vec()), None, "t".into(), Timestamp::NotAvailable, 3, 0, Some(headers));
+        let read = super::event(&record(headers(&event, 1, sent))).unwrap();
+        assert_eq!((read.event.metadata.traceparent, read.sent), (event.metadata.traceparent, sent));
+        let rewritten = headers(&Recorded { metadata: Metadata { traceparent: None, ..event.metadata.clone() }, ..event }, 1, None);
+        let strange = super::event(&record(rewritten.insert(Header { key: "traceparent", value: Some("by somebody else") }))).unwrap();
+        assert_eq!((strange.event.metadata.traceparent, strange.sent), (None, None));
     }
 
     #[test]
@@ -211,9 +236,9 @@ mod tests {
         let bare = OwnedMessage::new(Some(b"{}".to_vec()), None, "t".into(), Timestamp::NotAvailable, 3, 0, None);
         assert_eq!(super::event(&bare), Err(Foreign { header: "ce_type" }));
         let elsewhere =
-            OwnedMessage::new(Some(b"{}".to_vec()), None, "t".into(), Timestamp::NotAvailable, 16, 0, Some(headers(&recorded(), 1)));
+            OwnedMessage::new(Some(b"{}".to_vec()), None, "t".into(), Timestamp::NotAvailable, 16, 0, Some(headers(&recorded(), 1, None)));
         assert_eq!(super::event(&elsewhere), Err(Foreign { header: "partition" }));
-        let nothing = OwnedMessage::new(None, None, "t".into(), Timestamp::NotAvailable, 3, 0, Some(headers(&recorded(), 1)));
+        let nothing = OwnedMessage::new(None, None, "t".into(), Timestamp::NotAvailable, 3, 0, Some(headers(&recorded(), 1, None)));
         assert_eq!(super::event(&nothing), Err(Foreign { header: "value" }));
     }
 }

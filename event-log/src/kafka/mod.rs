@@ -20,12 +20,19 @@ pub mod relay;
 pub mod source;
 pub mod topic;
 
-use rdkafka::{ClientContext, config::RDKafkaLogLevel, error::KafkaError};
+use rdkafka::{ClientContext, config::RDKafkaLogLevel, error::KafkaError, statistics::Statistics};
 
 pub use positions::{Arrived, Backlog, Known};
 pub use relay::Relay;
 pub use source::{Following, TopicSource};
 pub use topic::{Making, Topic, TopicError};
+
+/// How often the client library tells which brokers are there: a connection that is back raises no event.
+const STATISTICS: &str = "2000";
+
+fn is_connected(statistics: &Statistics) -> bool {
+    statistics.brokers.values().any(|broker| broker.state == "UP")
+}
 
 /// The client library says nothing by itself: a broker that is away would fill the log. Whoever waits for it tells.
 #[derive(Clone, Copy, Debug)]

@@ -102,20 +102,12 @@ impl EventLog {
     /// # Errors
     /// The database's own.
     pub async fn backlog(&self, topic: &Topic) -> Result<Backlog, sqlx::Error> {
-        let (relayed, heads) = (self.relayed(topic.name()).await?, crate::store::heads(&self.database).await?);
-        let mut backlog = Backlog::default();
-        for partition in Partition::all() {
-            let (relayed, head) = (relayed[partition.index()], heads[partition.index()]);
-            if relayed >= head {
-                continue;
-            }
-            backlog.events += head - relayed;
-            let sql = "select recorded_at from events where partition = $1 and position = $2";
-            let at: Option<DateTime<Utc>> =
-                on!(&self.database.reader, |db| sqlx::query_scalar(sql).bind(partition).bind(relayed + 1).fetch_optional(db).await)?;
-            backlog.since = [backlog.since, at].into_iter().flatten().min();
-        }
-        Ok(backlog)
+        let (relayed, heads) = (self.relayed(topic.name()).await?, self.all_heads().await?);
+        let behind: Vec<_> =
+            Partition::all().map(|p| (p, relayed[p.index()], heads[p.index()])).filter(|(_, at, head)| at < head).collect();
+        let oldest: Vec<_> = behind.iter().map(|(partition, relayed, _)| (*partition, relayed + 1)).collect();
+        let since = self.recorded_at(&oldest).await?.into_values().min();
+        Ok(Backlog { events: behind.iter().map(|(_, relayed, head)| head - relayed).sum(), since })
     }
 
     /// Remembers how far a topic holds some partitions.

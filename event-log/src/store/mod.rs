@@ -188,6 +188,19 @@ pub async fn stream(database: &Database, stream_id: Uuid, after: Version) -> Res
     on!(&database.reader, |db| sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(stream_id).bind(after).fetch_all(db).await)
 }
 
+pub async fn recorded_at(database: &Database, places: &[(Partition, Position)]) -> Rows<(Partition, Position), DateTime<Utc>> {
+    let sql = database.reader.pick(
+        "select e.partition, e.position, e.recorded_at from json_each($1) place
+           join events e on e.partition = place.value->>0 and e.position = place.value->>1",
+        "select e.partition, e.position, e.recorded_at from jsonb_array_elements($1) place
+           join events e on e.partition = (place->>0)::int and e.position = (place->>1)::bigint",
+    );
+    let places: Vec<_> = places.iter().map(|(partition, position)| (partition.number(), position)).collect();
+    let rows: Vec<(Partition, Position, DateTime<Utc>)> =
+        on!(&database.reader, |db| sqlx::query_as(sql).bind(Json(places)).fetch_all(db).await)?;
+    Ok(rows.into_iter().map(|(partition, position, at)| ((partition, position), at)).collect())
+}
+
 pub async fn read(db: Connection<'_>, partition: Partition, after: Position, limit: usize) -> Result<Vec<Recorded>, sqlx::Error> {
     let sql = format!("select {COLUMNS} from events where partition = $1 and position > $2 order by position limit $3");
     on!(db, |db| sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(partition).bind(after).bind(limit as i64).fetch_all(db).await)

@@ -79,7 +79,13 @@ impl Happened {
     }
 
     pub fn metadata(&self) -> Metadata {
-        Metadata { actor: Actor::User(self.subject), subject_id: Some(self.subject), correlation_id: "test".into(), causation_id: None }
+        Metadata {
+            actor: Actor::User(self.subject),
+            subject_id: Some(self.subject),
+            correlation_id: "test".into(),
+            causation_id: None,
+            traceparent: None,
+        }
     }
 
     /// Times have whole seconds, milliseconds and microseconds.

@@ -55,7 +55,13 @@ impl History {
             event_type: name.into(),
             schema_version,
             payload: event.encode(),
-            metadata: Metadata { actor: Actor::Anonymous, subject_id: None, correlation_id: "test".into(), causation_id: None },
+            metadata: Metadata {
+                actor: Actor::Anonymous,
+                subject_id: None,
+                correlation_id: "test".into(),
+                causation_id: None,
+                traceparent: None,
+            },
             recorded_at: DateTime::UNIX_EPOCH + TimeDelta::microseconds(self.0.len() as i64 / 2 * 100_001),
         };
         self.0.push(recorded);

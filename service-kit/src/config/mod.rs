@@ -30,7 +30,10 @@ pub struct Listen {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Listening")]
 pub struct Admin {
-    /// Port of the admin listener, always on 127.0.0.1; 0 for any free one [default: 8090, command-api 8091, query-api 8092, projector 8093,
+    /// Address that the admin listener binds: who reaches it sees what is measured
+    #[arg(long, env, default_value = "127.0.0.1")]
+    admin_host: String,
+    /// Port of the admin listener; 0 for any free one [default: 8090, command-api 8091, query-api 8092, projector 8093,
     /// relay 8094]
     #[arg(long, env)]
     admin_port: Option<u16>,
@@ -40,9 +43,9 @@ impl Admin {
     /// Binds the admin listener.
     ///
     /// # Errors
-    /// The port is taken or not allowed.
+    /// The port is taken or not allowed, or the address is not one of this machine.
     pub async fn bind(&self, default_port: u16) -> Result<TcpListener, ConfigError> {
-        bind("ADMIN_PORT", "127.0.0.1", self.admin_port.unwrap_or(default_port)).await
+        bind("ADMIN_PORT", &self.admin_host, self.admin_port.unwrap_or(default_port)).await
     }
 }
 

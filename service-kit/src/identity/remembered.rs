@@ -13,6 +13,7 @@ use moka::{ops::compute::Op, sync::Cache};
 use uuid::Uuid;
 
 use super::{IdentityStore, store::SessionRow};
+use crate::metrics::Looks;
 
 /// How long a session's row may be remembered: what another process ends is over by then.
 const REMEMBERED: Duration = Duration::from_secs(1);
@@ -25,7 +26,10 @@ const CAPACITY: u64 = 10_000;
 
 /// Rows of sessions; clones share them.
 #[derive(Clone)]
-pub struct Sessions(Cache<Uuid, Arc<Entry>>);
+pub struct Sessions {
+    rows: Cache<Uuid, Arc<Entry>>,
+    looks: Looks,
+}
 
 struct Entry {
     row: Arc<SessionRow>,
@@ -35,27 +39,28 @@ struct Entry {
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self(Cache::builder().max_capacity(CAPACITY).time_to_live(REMEMBERED).build())
+        let rows = Cache::builder().max_capacity(CAPACITY).time_to_live(REMEMBERED).build();
+        Self { rows, looks: Looks::into("sessions") }
     }
 }
 
 impl Sessions {
     /// The row of a session, if it is valid.
     pub async fn find(&self, store: &IdentityStore, session_id: Uuid) -> Result<Option<Arc<SessionRow>>, sqlx::Error> {
-        if let Some(entry) = self.0.get(&session_id) {
+        if let Some(entry) = self.looks.found(self.rows.get(&session_id)) {
             entry.unused.store(0, Relaxed);
             return Ok(Some(entry.row.clone()));
         }
         let row = store.session(session_id).await?.map(Arc::new);
         if let Some(row) = &row {
-            self.0.insert(session_id, entry(row.clone(), 0));
+            self.rows.insert(session_id, entry(row.clone(), 0));
         }
         Ok(row)
     }
 
     /// It has ended.
     pub fn forget(&self, session_id: Uuid) {
-        self.0.invalidate(&session_id);
+        self.rows.invalidate(&session_id);
     }
 
     /// Looks at those in use again, for ever.
@@ -70,7 +75,7 @@ impl Sessions {
 
     /// Those that somebody has asked for lately.
     pub(super) fn in_use(&self) -> Vec<Uuid> {
-        self.0.iter().filter(|(_, entry)| entry.unused.load(Relaxed) < PATIENCE).map(|(id, _)| *id).collect()
+        self.rows.iter().filter(|(_, entry)| entry.unused.load(Relaxed) < PATIENCE).map(|(id, _)| *id).collect()
     }
 
     /// Looks once: what has ended is forgotten.
@@ -83,7 +88,7 @@ impl Sessions {
         for session_id in in_use {
             let row = rows.remove(&session_id);
             // What was ended here meanwhile does not come back.
-            self.0.entry(session_id).and_compute_with(|known| match (known, row) {
+            self.rows.entry(session_id).and_compute_with(|known| match (known, row) {
                 (Some(known), Some(row)) => Op::Put(entry(row.into(), known.value().unused.load(Relaxed) + 1)),
                 (Some(_), None) => Op::Remove,
                 (None, _) => Op::Nop,

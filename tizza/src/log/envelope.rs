@@ -13,7 +13,7 @@ pub fn as_text(event: &Recorded) -> String {
 
 /// The envelope.
 pub fn as_json(event: &Recorded, epochs: &Epochs) -> anyhow::Result<Value> {
-    let Metadata { actor, subject_id, correlation_id, causation_id } = &event.metadata;
+    let Metadata { actor, subject_id, correlation_id, causation_id, traceparent } = &event.metadata;
     Ok(json!({
         "event_id": event.event_id,
         "type": event.event_type,
@@ -28,6 +28,7 @@ pub fn as_json(event: &Recorded, epochs: &Epochs) -> anyhow::Result<Value> {
         "subject_id": subject_id,
         "correlation_id": correlation_id,
         "causation_id": causation_id,
+        "traceparent": traceparent,
         "payload": serde_json::from_str::<&RawValue>(&event.payload)?,
     }))
 }

@@ -132,7 +132,7 @@ mod tests {
             event_type: "Some".into(),
             schema_version: 1,
             payload: "{}".into(),
-            metadata: Metadata { actor, subject_id: None, correlation_id: "c".into(), causation_id },
+            metadata: Metadata { actor, subject_id: None, correlation_id: "c".into(), causation_id, traceparent: None },
             recorded_at: DateTime::UNIX_EPOCH,
         }
     }

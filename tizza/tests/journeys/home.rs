@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
     sync::Arc,
     time::Duration,
 };
@@ -119,6 +119,11 @@ impl Home {
     pub fn creates_superuser(&self, name: &str) {
         let made = self.tizza().args(["createsuperuser", "--username", name]).env("TIZZA_PASSWORD", PASSWORD).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
+
+    /// `tizza ready`, as a container's health check asks.
+    pub fn asks_ready(&self, arguments: &[&str]) -> Output {
+        self.tizza().arg("ready").args(arguments).output().unwrap()
     }
 
     /// Where the stores are.

@@ -1,7 +1,7 @@
 //! Reading what one has written, and a page at a time.
 
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     home::{Home, on_both_databases},
@@ -81,6 +81,9 @@ async fn the_house_tells_where_everything_is_and_how_it_is(home: Home) {
     client.get("/livez").await.expect(StatusCode::OK);
     let ready = client.get(&format!("{}/readyz", server.admin_url)).await.expect(StatusCode::OK).body;
     assert_eq!((&ready["status"], &ready["lag_events"]["reactions"]), (&json!("ready"), &json!(0)));
+    let asked = server.home.asks_ready(&["--url", &server.admin_url]);
+    assert!(asked.status.success());
+    assert_eq!(serde_json::from_slice::<Value>(&asked.stdout).unwrap()["status"], "ready");
     client.get("/readyz").await.problem(404, "not-found");
 }
 

@@ -64,6 +64,24 @@ fn a_setting_that_cannot_be_used_is_named() {
 }
 
 #[test]
+fn a_service_that_is_not_there_is_not_ready() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let asking = |arguments: &[&str]| {
+        let mut command = role(&Home::in_files(), "ready");
+        // Not through whatever leads to other machines.
+        command.args(arguments).env("ADMIN_PORT", &port).env("HTTP_PROXY", "http://127.0.0.1:1");
+        refused(command)
+    };
+    let silent = asking(&["--timeout", "1"]);
+    assert!(silent.contains(&format!("127.0.0.1:{port}/readyz does not answer")) && silent.contains("timed out"), "{silent}");
+    drop(taken);
+    let away = asking(&["--url", &format!("http://localhost:{port}/")]);
+    assert!(away.contains(&format!("localhost:{port}/readyz does not answer")) && away.contains("refused"), "{away}");
+    assert!(asking(&["--url", "nonsense"]).contains("nonsense/readyz"));
+}
+
+#[test]
 fn a_url_that_names_no_store_is_refused_and_a_password_in_it_is_not_shown() {
     let home = Home::in_files();
     for (setting, ..) in STORES {

@@ -45,7 +45,7 @@ fn consumed(broker: &Kafka, topic: &str, records: usize) -> String {
 }
 
 /// `tizza log verify --topic`: all of the log is there.
-fn verified(home: &Home) -> Value {
+pub fn verified(home: &Home) -> Value {
     let output = home.tizza().args(["log", "verify", "--topic", "--json"]).output().unwrap();
     assert!(output.status.success(), "{} {}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()

@@ -19,6 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use metrics::{counter, gauge};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -102,6 +103,8 @@ impl<L: Ledger, B: Broker> Relay<L, B> {
     /// The topic is not one of this log, or is not there.
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), TopicError> {
         let (mut heads, changed) = (self.log.heads(), self.changed.clone());
+        self.measure();
+        counter!("tizza_relay_failures_total").absolute(0);
         while !shutdown.is_cancelled() {
             heads.mark_unchanged();
             let wait = match self.step().await {
@@ -119,6 +122,7 @@ impl<L: Ledger, B: Broker> Relay<L, B> {
                 }
                 Err(error) => return Err(error),
             };
+            self.measure();
             if wait == RETRY {
                 shutdown.run_until_cancelled(tokio::time::sleep(RETRY)).await;
                 continue;
@@ -144,6 +148,7 @@ impl<L: Ledger, B: Broker> Relay<L, B> {
         self.write_down().await?;
         if let Some(error) = self.producer.as_ref().and_then(|producer| producer.arrivals().failure()) {
             tracing::warn!(%error, "records did not arrive; they are sent again");
+            counter!("tizza_relay_failures_total").increment(1);
             self.begin_anew().await?;
             return Ok(Step::Blocked);
         }
@@ -187,6 +192,11 @@ impl<L: Ledger, B: Broker> Relay<L, B> {
         } else if self.log.now() - self.moved_at > SILENCE {
             self.tell(&"records do not arrive");
         }
+    }
+
+    fn measure(&self) {
+        let connected = !self.told && self.producer.as_ref().is_some_and(|producer| producer.arrivals().is_connected());
+        gauge!("tizza_kafka_connected", "client" => "relay").set(f64::from(u8::from(connected)));
     }
 
     fn tell(&mut self, error: &dyn std::fmt::Display) {

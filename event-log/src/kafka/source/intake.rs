@@ -21,6 +21,8 @@ pub struct Intake {
     pub(super) changed: Notify,
     assigned: Mutex<HashSet<usize>>,
     pub(super) rebalances: AtomicU64,
+    /// How often events were missing between two records.
+    pub(super) gaps: AtomicU64,
 }
 
 impl Intake {
@@ -32,6 +34,7 @@ impl Intake {
             changed: Notify::new(),
             assigned: Mutex::default(),
             rebalances: AtomicU64::new(0),
+            gaps: AtomicU64::new(0),
         }
     }
 
@@ -78,6 +81,7 @@ impl Intake {
             return;
         }
         if position > last + 1 {
+            self.gaps.fetch_add(1, SeqCst);
             tracing::warn!(partition, position, last, "the topic has a gap; it is read from the log");
             lane.events.clear();
             lane.bytes = 0;

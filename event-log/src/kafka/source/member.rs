@@ -11,7 +11,7 @@ use std::{
 use super::intake::Intake;
 use crate::{
     PARTITIONS,
-    kafka::{Quiet, Topic, TopicError, envelope, ports::Fetch},
+    kafka::{Quiet, STATISTICS, Topic, TopicError, envelope, is_connected, ports::Fetch},
 };
 use rdkafka::{
     ClientConfig, ClientContext, Message, Offset, TopicPartitionList,
@@ -24,8 +24,6 @@ use rdkafka::{
 
 /// How often what is folded is committed: by time, because commits by number stalled the group.
 const COMMIT: &str = "1000";
-/// How often the client library tells which brokers are there: a connection that is back raises no event.
-const STATISTICS: &str = "2000";
 
 /// What the follower and its consumer share.
 pub struct Shared {
@@ -54,7 +52,11 @@ impl Shared {
     /// Takes a record, unless it is none of ours.
     pub fn take(&self, consumer: &StreamConsumer<Member>, record: &BorrowedMessage<'_>) {
         match envelope::event(record) {
-            Ok(read) => self.intake.take(read.event, record.offset(), &self.fetching(consumer)),
+            Ok(mut read) => {
+                // Whoever folds it goes on from the span that sent it.
+                read.event.metadata.traceparent = read.sent.or(read.event.metadata.traceparent);
+                self.intake.take(read.event, record.offset(), &self.fetching(consumer));
+            }
             Err(foreign) => {
                 self.strangers.fetch_add(1, SeqCst);
                 tracing::warn!(partition = record.partition(), offset = record.offset(), %foreign, "a record on the topic is none of ours; it is left alone");
@@ -112,7 +114,7 @@ impl ClientContext for Member {
     }
 
     fn stats(&self, statistics: Statistics) {
-        self.0.is_connected.store(statistics.brokers.values().any(|broker| broker.state == "UP"), SeqCst);
+        self.0.is_connected.store(is_connected(&statistics), SeqCst);
     }
 }
 

@@ -53,6 +53,8 @@ pub struct Following {
     pub rebalances: u64,
     /// How many records were none of ours.
     pub strangers: u64,
+    /// How often events were missing between two records.
+    pub gaps: u64,
 }
 
 impl<L: Ledger> TopicSource<L> {
@@ -69,6 +71,12 @@ impl<L: Ledger> TopicSource<L> {
         self.shared.intake.heads.subscribe()
     }
 
+    /// Which topic.
+    #[must_use]
+    pub fn topic(&self) -> &Topic {
+        &self.shared.topic
+    }
+
     /// How the following goes.
     #[must_use]
     pub fn following(&self) -> Following {
@@ -77,6 +85,7 @@ impl<L: Ledger> TopicSource<L> {
             partitions: self.shared.intake.partitions(),
             rebalances: self.shared.intake.rebalances.load(SeqCst),
             strangers: self.shared.strangers.load(SeqCst),
+            gaps: self.shared.intake.gaps.load(SeqCst),
         }
     }
 

@@ -137,6 +137,7 @@ impl New {
                 subject_id: None,
                 correlation_id: "é \"\\".into(),
                 causation_id: None,
+                traceparent: None,
             },
             reads: self.reads(world),
             claims: self.claims.iter().map(|(name, take)| claim(*name, *take)).collect(),

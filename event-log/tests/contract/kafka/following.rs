@@ -122,7 +122,7 @@ async fn what_comes_twice_is_seen_once_a_gap_is_read_from_the_log_and_strangers_
     // 1 2 2 1, a stranger, 5: a gap, 3: late, 6.
     for position in [1, 2, 2, 1, 0, 5, 3, 6] {
         match events.iter().find(|event| event.position == position) {
-            Some(event) => send(envelope::headers(event, 1), &event.payload).await,
+            Some(event) => send(envelope::headers(event, 1, None), &event.payload).await,
             None => send(OwnedHeaders::new(), "what is this?").await,
         }
     }

@@ -1,0 +1,115 @@
+//! What operators see: `/metrics` of every service, and the dashboard and the alert rules that are made of it.
+
+mod rules;
+mod scraped;
+
+use std::path::Path;
+
+use reqwest::StatusCode;
+use service_kit::metrics::TABLE;
+use test_servers::Kafka;
+
+use self::scraped::Scraped;
+use crate::{
+    client::{Client, eventually},
+    home::Home,
+    process::Process,
+    server::Server,
+    topic::through,
+};
+
+const LIKE: [(&str, &str); 3] = [("method", "PUT"), ("route", "/api/v1/pizzas/{id}/reaction"), ("status", "201")];
+
+impl Server {
+    async fn metrics(&self) -> Scraped {
+        Scraped::of(&self.client(), &self.admin_url).await
+    }
+}
+
+#[tokio::test]
+async fn every_metric_is_exported_and_moves_with_what_it_measures() {
+    let Ok(mut broker) = Kafka::start() else { return };
+    let home = through(&Home::in_files(), &broker.bootstrap());
+    let server = Server::start_in(&home);
+    assert_eq!(server.metrics().await.value("tizza_append_commands_total", &[("outcome", "appended")]), 0.0, "before the first");
+    let (luigi, ada) = (server.user("luigi").await, server.user("ada").await);
+    luigi.opens_pizzeria().await;
+    let pizza = luigi.creates_pizza("Margherita").await;
+    ada.reacts(&pizza, "like").await.expect(StatusCode::CREATED);
+    ada.get("/nowhere/at/all").await.expect(StatusCode::NOT_FOUND);
+    ada.sees(&luigi);
+    ada.get(&pizza).await.expect(StatusCode::OK);
+
+    let is_calm = async || {
+        let metrics = server.metrics().await;
+        let lag = metrics.sum("tizza_projection_lag_events", &[]) + metrics.value("tizza_relay_backlog_events", &[]);
+        let connected = metrics.sum("tizza_kafka_connected", &[]);
+        (lag == 0.0 && connected == 2.0 && metrics.value("tizza_relay_records_total", &[]) == 6.0).then_some(metrics)
+    };
+    let metrics = eventually("all is relayed and folded", is_calm).await;
+    metrics.are(TABLE);
+    assert_eq!(metrics.value("tizza_http_requests_total", &LIKE), 1.0);
+    assert_eq!(metrics.value("tizza_http_requests_total", &[("method", "GET"), ("route", "none"), ("status", "404")]), 1.0);
+    assert_eq!(metrics.value("tizza_http_request_duration_seconds_count", &LIKE[..2]), 1.0);
+    let commands = metrics.value("tizza_append_commands_total", &[("outcome", "appended")]);
+    assert_eq!(commands, 5.0);
+    assert_eq!(metrics.value("tizza_append_batch_size_sum", &[]), commands);
+    assert_eq!(metrics.value("tizza_append_batches_total", &[]), metrics.value("tizza_append_duration_seconds_count", &[]));
+    for projection in ["users", "pizzerias", "pizzas", "reactions"] {
+        assert_eq!(metrics.value("tizza_projection_events_total", &[("projection", projection)]), 6.0);
+    }
+    assert_eq!(metrics.value("tizza_kafka_partitions", &[]), 16.0);
+    assert!(metrics.value("tizza_cache_requests_total", &[("cache", "streams"), ("result", "hit")]) > 0.0);
+
+    luigi.delete("/api/v1/users/me").await.expect(StatusCode::ACCEPTED);
+    eventually("policies have done theirs", async || {
+        let done = server.metrics().await.sum("tizza_policy_attempts_total", &[("outcome", "done")]);
+        (done == 3.0).then_some(())
+    })
+    .await;
+
+    eventually("that is relayed, too", async || (server.metrics().await.value("tizza_relay_records_total", &[]) == 9.0).then_some(()))
+        .await;
+    broker.stop();
+    ada.post("/api/v1/pizzerias", serde_json::json!({ "name": "Da Ada", "address": "Via Po 2", "phone": "+39 081 2" }))
+        .await
+        .expect(StatusCode::CREATED);
+    eventually("the broker is missed", async || {
+        let metrics = server.metrics().await;
+        let waits = metrics.value("tizza_relay_backlog_events", &[]) == 1.0 && metrics.value("tizza_relay_backlog_seconds", &[]) > 1.0;
+        (waits && metrics.sum("tizza_kafka_connected", &[]) == 0.0).then_some(())
+    })
+    .await;
+    let metrics = server.metrics().await;
+    assert_eq!(metrics.sum("tizza_projection_lag_events", &[]), 4.0, "the rows wait for the topic");
+    assert!(metrics.sum("tizza_projection_lag_seconds", &[]) > 4.0);
+}
+
+#[tokio::test]
+async fn each_role_tells_what_it_knows() {
+    let home = Home::in_files();
+    for (role, listens, knows) in [
+        ("command-api", "command-api listens", ["tizza_append_queue", "tizza_parked_events", "tizza_policy_attempts_total"]),
+        ("projector", "projector folds", ["tizza_projection_lag_events", "tizza_projection_lag_seconds", "tizza_projection_stopped"]),
+        ("query-api", "query-api listens", ["tizza_cache_requests_total"; 3]),
+    ] {
+        let mut command = home.tizza();
+        command.arg(role).env("PUBLIC_URL", "http://tizza.test");
+        let mut process = Process::spawn(command);
+        let admin = format!("http://{}", process.says(listens)["admin"].as_str().unwrap());
+        let metrics = Scraped::of(&Client::new(crate::client::Address::one(&admin)), &admin).await;
+        assert_eq!(metrics.value("tizza_build_info", &[("version", env!("CARGO_PKG_VERSION")), ("role", role)]), 1.0);
+        knows.iter().for_each(|name| assert!(metrics.has(name), "{role} does not tell {name}"));
+        assert_eq!(metrics.has("tizza_projection_lag_events"), role == "projector");
+        assert!(!metrics.has("tizza_relay_backlog_events"), "there is no broker");
+        process.signal("TERM");
+        assert_eq!(process.ended().code(), Some(0));
+    }
+}
+
+#[tokio::test]
+async fn the_admin_listener_is_where_it_is_told_to_be() {
+    let server = Server::start_in(&Home::in_files().with("ADMIN_HOST", Path::new("127.0.0.2")));
+    assert!(server.admin_url.starts_with("http://127.0.0.2:"), "{}", server.admin_url);
+    assert_eq!(server.metrics().await.value("tizza_build_info", &[("role", "all-in-one"), ("version", env!("CARGO_PKG_VERSION"))]), 1.0);
+}
