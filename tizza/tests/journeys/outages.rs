@@ -37,6 +37,8 @@ async fn while_postgres_is_away_clients_are_told_so_and_when_it_is_back_nothing_
         let (away, back) = (StatusCode::SERVICE_UNAVAILABLE, StatusCode::OK);
         eventually("queries say that it is away", async || is("/api/v1/pizzas", away).await).await;
         eventually("so do operators' questions", async || is(&ready, away).await).await;
+        let is_unknown = async || server.metrics().await.sum("tizza_parked_events", &[]).is_nan().then_some(());
+        eventually("what is measured without it is told all the same", is_unknown).await;
         is("/livez", back).await.expect("the program itself is there");
         cluster.restart();
         eventually("queries are answered again", async || is("/api/v1/pizzas", back).await).await;

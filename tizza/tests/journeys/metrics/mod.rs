@@ -21,7 +21,8 @@ use crate::{
 const LIKE: [(&str, &str); 3] = [("method", "PUT"), ("route", "/api/v1/pizzas/{id}/reaction"), ("status", "201")];
 
 impl Server {
-    async fn metrics(&self) -> Scraped {
+    /// What its admin listener tells Prometheus.
+    pub async fn metrics(&self) -> Scraped {
         Scraped::of(&self.client(), &self.admin_url).await
     }
 }
