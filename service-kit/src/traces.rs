@@ -71,7 +71,9 @@ impl Traces {
     /// # Errors
     /// `OTEL_EXPORTER_OTLP_ENDPOINT` is no URL that can be used.
     pub fn start(&self, role: &'static str) -> Result<Exporting, ConfigError> {
-        let Some(endpoint) = &self.otel_exporter_otlp_endpoint else { return Ok(Exporting(None)) };
+        // One that is set and empty is none (OpenTelemetry's specification of environment variables).
+        let endpoint = self.otel_exporter_otlp_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty());
+        let Some(endpoint) = endpoint else { return Ok(Exporting(None)) };
         let wrong = |problem: String| ConfigError::new("OTEL_EXPORTER_OTLP_ENDPOINT", problem);
         let uri = endpoint.parse::<Uri>().ok().filter(|uri| uri.scheme_str() == Some("http") && uri.query().is_none());
         if uri.is_none() {

@@ -39,6 +39,8 @@ async fn while_postgres_is_away_clients_are_told_so_and_when_it_is_back_nothing_
         eventually("so do operators' questions", async || is(&ready, away).await).await;
         let asked = home.asks_ready(&["--url", &server.admin_url, "--timeout", "30"]);
         assert_eq!((asked.status.code(), asked.stdout.first()), (Some(1), Some(&b'{')), "so does a health check");
+        let is_unknown = async || server.metrics().await.sum("tizza_parked_events", &[]).is_nan().then_some(());
+        eventually("what is measured without it is told all the same", is_unknown).await;
         is("/livez", back).await.expect("the program itself is there");
         cluster.restart();
         eventually("queries are answered again", async || is("/api/v1/pizzas", back).await).await;

@@ -11,7 +11,7 @@ use test_servers::Kafka;
 
 use self::scraped::Scraped;
 use crate::{
-    client::{Client, eventually},
+    client::{Address, Client, eventually},
     home::Home,
     process::Process,
     server::Server,
@@ -21,7 +21,8 @@ use crate::{
 const LIKE: [(&str, &str); 3] = [("method", "PUT"), ("route", "/api/v1/pizzas/{id}/reaction"), ("status", "201")];
 
 impl Server {
-    async fn metrics(&self) -> Scraped {
+    /// What its admin listener tells Prometheus.
+    pub async fn metrics(&self) -> Scraped {
         Scraped::of(&self.client(), &self.admin_url).await
     }
 }
@@ -97,7 +98,7 @@ async fn each_role_tells_what_it_knows() {
         command.arg(role).env("PUBLIC_URL", "http://tizza.test");
         let mut process = Process::spawn(command);
         let admin = format!("http://{}", process.says(listens)["admin"].as_str().unwrap());
-        let metrics = Scraped::of(&Client::new(crate::client::Address::one(&admin)), &admin).await;
+        let metrics = Scraped::of(&Client::new(Address::one(&admin)), &admin).await;
         assert_eq!(metrics.value("tizza_build_info", &[("version", env!("CARGO_PKG_VERSION")), ("role", role)]), 1.0);
         knows.iter().for_each(|name| assert!(metrics.has(name), "{role} does not tell {name}"));
         assert_eq!(metrics.has("tizza_projection_lag_events"), role == "projector");
@@ -112,4 +113,34 @@ async fn the_admin_listener_is_where_it_is_told_to_be() {
     let server = Server::start_in(&Home::in_files().with("ADMIN_HOST", Path::new("127.0.0.2")));
     assert!(server.admin_url.starts_with("http://127.0.0.2:"), "{}", server.admin_url);
     assert_eq!(server.metrics().await.value("tizza_build_info", &[("role", "all-in-one"), ("version", env!("CARGO_PKG_VERSION"))]), 1.0);
+}
+
+#[tokio::test]
+async fn a_projection_that_cannot_go_on_is_told_with_its_partition_until_it_can() {
+    let home = Home::in_files();
+    let started = |role: &str, listens: &str| {
+        let mut command = home.tizza();
+        command.arg(role).env("PUBLIC_URL", "http://tizza.test");
+        let mut process = Process::spawn(command);
+        let told = process.says(listens);
+        (process, told)
+    };
+    let (commands, told) = started("command-api", "command-api listens");
+    let ada = Client::new(Address::one(&format!("http://{}", told["address"].as_str().unwrap())));
+    ada.signs_up("ada").await;
+    drop(commands);
+
+    home.execute("LOG_URL", "update events set schema_version = schema_version + 100").await;
+    let (_projector, told) = started("projector", "projector folds");
+    let admin = format!("http://{}", told["admin"].as_str().unwrap());
+    let client = Client::new(Address::one(&admin));
+    let stopped = async |how_many: f64| {
+        let metrics = Scraped::of(&client, &admin).await;
+        let (all, users) = ("tizza_projection_stopped", [("projection", "users")]);
+        (metrics.sum(all, &[]) == how_many && metrics.sum(all, &users) == how_many).then_some(metrics)
+    };
+    let metrics = eventually("users stand still in one partition", async || stopped(1.0).await).await;
+    assert_eq!(metrics.sum("tizza_projection_lag_events", &[("projection", "users")]), 1.0);
+    home.execute("LOG_URL", "update events set schema_version = schema_version - 100").await;
+    eventually("they go on", async || stopped(0.0).await).await;
 }
