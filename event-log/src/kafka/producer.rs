@@ -13,7 +13,7 @@ use rdkafka::{
 };
 use tokio::sync::Notify;
 
-use super::{Topic, TopicError, envelope};
+use super::{Quiet, Topic, TopicError, envelope};
 use crate::{Epochs, Heads, PARTITIONS, Position, Recorded};
 
 /// An idempotent producer: what it sends arrives in order and once, as long as it lives. After the first failure it is of no more use: what was
@@ -33,12 +33,13 @@ struct Shared {
     has_failed: AtomicBool,
     failure: Mutex<Option<KafkaError>>,
     changed: Arc<Notify>,
+    told: Quiet,
 }
 
 impl Arrivals {
-    fn new(from: Heads, changed: Arc<Notify>) -> Self {
+    fn new(from: Heads, changed: Arc<Notify>, told: Quiet) -> Self {
         let positions = from.map(AtomicI64::new);
-        Self(Arc::new(Shared { positions, has_failed: AtomicBool::new(false), failure: Mutex::default(), changed }))
+        Self(Arc::new(Shared { positions, has_failed: AtomicBool::new(false), failure: Mutex::default(), changed, told }))
     }
 
     pub fn all(&self) -> Heads {
@@ -66,11 +67,11 @@ impl Arrivals {
 
 impl ClientContext for Arrivals {
     fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
-        super::Quiet.log(level, facility, message);
+        self.0.told.log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        super::Quiet.error(error, reason);
+        self.0.told.error(error, reason);
     }
 }
 
@@ -102,14 +103,14 @@ impl ProducerContext for Arrivals {
 impl Producer {
     /// One that has sent up to `from`. `changed` is told when something has arrived, or failed.
     pub fn new(topic: &Topic, from: Heads, changed: Arc<Notify>) -> Result<Self, TopicError> {
-        let arrivals = Arrivals::new(from, changed);
+        let arrivals = Arrivals::new(from, changed, topic.quiet());
         let mut config = topic.config();
         config.set("enable.idempotence", "true").set("acks", "all").set("max.in.flight.requests.per.connection", "5");
         // It waits for the broker for ever: a record that is given up would leave a hole.
         config.set("message.timeout.ms", "0").set("linger.ms", "1");
         config.set("queue.buffering.max.messages", "100000").set("queue.buffering.max.kbytes", "65536");
         let client = config.create_with_context(arrivals.clone());
-        let client = client.map_err(|source| TopicError::Away { servers: topic.servers().into(), source })?;
+        let client = client.map_err(|source| topic.away(source))?;
         Ok(Self { client: Some(client), topic: topic.clone(), arrivals })
     }
 

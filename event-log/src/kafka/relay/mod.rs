@@ -110,7 +110,7 @@ impl Relay {
                     tracing::warn!(%error, "the relay waits for the log");
                     RETRY
                 }
-                Err(error @ TopicError::Away { .. }) => {
+                Err(error) if error.passes() => {
                     self.tell(&error);
                     RETRY
                 }
@@ -179,6 +179,7 @@ impl Relay {
         if moved || self.behind(heads).next().is_none() {
             self.moved_at = Instant::now();
             if std::mem::take(&mut self.told) {
+                self.topic.refusals.forget();
                 tracing::info!(topic = self.topic.name(), "records arrive again");
             }
         } else if self.moved_at.elapsed() > SILENCE {

@@ -22,7 +22,7 @@ use tokio::sync::{Notify, watch};
 use super::lane::Lane;
 use crate::{
     Heads, PARTITIONS,
-    kafka::{Quiet, Topic, TopicError, envelope},
+    kafka::{Topic, TopicError, envelope},
 };
 
 /// How often what is folded is committed: by time, because commits by number stalled the group.
@@ -60,7 +60,7 @@ impl Shared {
         config.set("heartbeat.interval.ms", (session_timeout.as_millis() / 4).clamp(250, 3_000).to_string());
         config.set("queued.max.messages.kbytes", "8192").set("fetch.wait.max.ms", "100").set("fetch.error.backoff.ms", "100");
         config.set("statistics.interval.ms", STATISTICS);
-        let away = |source| TopicError::Away { servers: self.topic.servers().into(), source };
+        let away = |source| self.topic.away(source);
         let consumer = config.create_with_context(Member(self.clone())).map_err(away)?;
         let consumer: StreamConsumer<Member> = consumer;
         consumer.subscribe(&[self.topic.name()]).map_err(away)?;
@@ -129,15 +129,21 @@ pub struct Member(Arc<Shared>);
 
 impl ClientContext for Member {
     fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
-        Quiet.log(level, facility, message);
+        self.0.topic.quiet().log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        Quiet.error(error, reason);
+        // Not here, where records are waited for: the broker may be asked what is wrong.
+        let (quiet, reason) = (self.0.topic.quiet(), reason.to_owned());
+        std::thread::spawn(move || quiet.error(error, &reason));
     }
 
     fn stats(&self, statistics: Statistics) {
-        self.0.is_connected.store(statistics.brokers.values().any(|broker| broker.state == "UP"), SeqCst);
+        let is_connected = statistics.brokers.values().any(|broker| broker.state == "UP");
+        if is_connected && !self.0.is_connected.swap(is_connected, SeqCst) {
+            self.0.topic.refusals.forget();
+        }
+        self.0.is_connected.store(is_connected, SeqCst);
     }
 }
 

@@ -1,0 +1,154 @@
+//! Brokers that do not let us in, or that we do not trust: which, and why. The client library tries again by itself, all the time.
+
+use std::{
+    collections::HashMap,
+    net::{TcpStream, ToSocketAddrs},
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
+
+use openssl::{
+    error::ErrorStack,
+    ssl::{HandshakeError, SslConnector, SslFiletype, SslMethod},
+    x509::X509VerifyResult,
+};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::access::{Access, Tls};
+
+/// How long a broker is looked at.
+const LOOK: Duration = Duration::from_secs(2);
+/// How often.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// What each broker that does not let us in says; clones share it. A line is told once, and again when it changes.
+#[derive(Clone, Debug, Default)]
+pub struct Refusals {
+    access: Access,
+    brokers: Arc<Mutex<HashMap<String, Refusal>>>,
+}
+
+#[derive(Debug)]
+struct Refusal {
+    why: String,
+    looked_at: Instant,
+}
+
+impl Refusals {
+    pub fn new(access: &Access) -> Self {
+        Self { access: access.clone(), ..Self::default() }
+    }
+
+    fn brokers(&self) -> MutexGuard<'_, HashMap<String, Refusal>> {
+        self.brokers.lock().expect("no panic while it is held")
+    }
+
+    /// What one of them says now, and where to look.
+    pub fn any(&self) -> Option<String> {
+        self.brokers().iter().map(|(address, refusal)| format!("{address}: {}", refusal.why)).min()
+    }
+
+    /// We were let in.
+    pub fn forget(&self) {
+        self.brokers().clear();
+    }
+
+    /// What the client library tells of a broker. It may ask that broker itself, for two seconds.
+    pub fn hear(&self, error: &KafkaError, told: &str) {
+        let Some((address, said)) = parts(told) else { return };
+        let Some(why) = error.rdkafka_error_code().and_then(|code| reason(code, said)) else {
+            // It is away: that is told by whoever waits for it.
+            self.brokers().remove(address);
+            return;
+        };
+        if is_vague(said) && self.brokers().get(address).is_some_and(|refusal| refusal.looked_at.elapsed() < AGAIN) {
+            return;
+        }
+        let seen = self.access.tls.as_ref().filter(|_| is_vague(said)).and_then(|tls| look(tls, address));
+        let why = seen.map_or(why, |seen| format!("its certificate is not accepted: {seen}; look at it, and at KAFKA_CA_FILE"));
+        let refusal = Refusal { why: why.clone(), looked_at: Instant::now() };
+        let before = self.brokers().insert(address.to_owned(), refusal);
+        if before.is_none_or(|before| before.why != why) {
+            tracing::error!(broker = address, %why, "Kafka does not let us in; it is tried again");
+        }
+    }
+}
+
+/// The broker's `HOST:PORT`, and what there is to say: `sasl_ssl://HOST:PORT/1: TEXT (after 3ms in state CONNECT)`.
+fn parts(told: &str) -> Option<(&str, &str)> {
+    let (name, said) = told.split_once("://").map_or(told, |(_, rest)| rest).split_once(": ")?;
+    let said = said.rsplit_once(" (after ").map_or(said, |(said, _)| said);
+    Some((name.split('/').next()?, said))
+}
+
+/// OpenSSL says that it does not like the certificate, and not why.
+fn is_vague(said: &str) -> bool {
+    said.contains("certificate verify failed")
+}
+
+/// What is wrong, and which settings to look at; `None`: the broker is just away.
+fn reason(code: RDKafkaErrorCode, said: &str) -> Option<String> {
+    let settings = if said.contains("security.protocol") || said.contains("PLAINTEXT broker listener") {
+        "KAFKA_TLS and KAFKA_SASL, and which listener KAFKA_URL names"
+    } else if code == RDKafkaErrorCode::SSL && is_vague(said) {
+        "the broker's certificate, and at KAFKA_CA_FILE"
+    } else if code == RDKafkaErrorCode::SSL {
+        "KAFKA_CERT_FILE and KAFKA_KEY_FILE, and which listener KAFKA_URL names"
+    } else if [RDKafkaErrorCode::Authentication, RDKafkaErrorCode::SaslAuthenticationFailed].contains(&code) {
+        "KAFKA_SASL, KAFKA_USER and KAFKA_PASSWORD"
+    } else {
+        return None;
+    };
+    Some(format!("{said}; look at {settings}"))
+}
+
+/// What we have against the certificate of a broker.
+fn look(tls: &Tls, address: &str) -> Option<String> {
+    let (host, _) = address.rsplit_once(':')?;
+    let stream = TcpStream::connect_timeout(&address.to_socket_addrs().ok()?.next()?, LOOK).ok()?;
+    stream.set_read_timeout(Some(LOOK)).and_then(|()| stream.set_write_timeout(Some(LOOK))).ok()?;
+    match connector(tls).ok()?.connect(host.trim_matches(['[', ']']), stream) {
+        Err(HandshakeError::Failure(stream)) => {
+            let verdict = stream.ssl().verify_result();
+            (verdict != X509VerifyResult::OK).then(|| verdict.error_string().to_owned())
+        }
+        Ok(_) | Err(HandshakeError::SetupFailure(_) | HandshakeError::WouldBlock(_)) => None,
+    }
+}
+
+fn connector(tls: &Tls) -> Result<SslConnector, ErrorStack> {
+    let mut connector = SslConnector::builder(SslMethod::tls_client())?;
+    if let Some(authorities) = tls.authorities() {
+        connector.set_ca_file(authorities)?;
+    }
+    if let Some((certificate, key)) = &tls.own {
+        connector.set_certificate_chain_file(certificate)?;
+        connector.set_private_key_file(key, SslFiletype::PEM)?;
+    }
+    Ok(connector.build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broker_and_what_it_says_are_found_in_what_the_library_tells() {
+        let told = "sasl_ssl://kafka.example:9094/bootstrap: SASL authentication error: no (after 301ms in state AUTH_REQ)";
+        assert_eq!(parts(told), Some(("kafka.example:9094", "SASL authentication error: no")));
+        assert_eq!(parts("ssl://[::1]:9094/1: SSL handshake failed: x: y"), Some(("[::1]:9094", "SSL handshake failed: x: y")));
+        assert_eq!(parts("1/1 brokers are down"), None);
+    }
+
+    #[test]
+    fn who_is_just_away_does_not_refuse_us() {
+        let broker = KafkaError::Global(RDKafkaErrorCode::BrokerTransportFailure);
+        let (refusals, login) = (Refusals::default(), KafkaError::Global(RDKafkaErrorCode::Authentication));
+        refusals.hear(&broker, "ssl://a:1/1: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)");
+        assert_eq!(refusals.any(), None);
+        refusals.hear(&login, "sasl_ssl://a:1/1: no");
+        assert_eq!(refusals.any().unwrap(), "a:1: no; look at KAFKA_SASL, KAFKA_USER and KAFKA_PASSWORD");
+        refusals.hear(&broker, "sasl_ssl://a:1/1: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)");
+        assert_eq!(refusals.any(), None);
+    }
+}
