@@ -28,10 +28,13 @@ pub struct Refusals {
     brokers: Arc<Mutex<HashMap<String, Refusal>>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Refusal {
+    /// The last one that was told.
     why: String,
-    looked_at: Instant,
+    /// Whether it is so now; else the broker is away, for example.
+    is_now: bool,
+    looked_at: Option<Instant>,
 }
 
 impl Refusals {
@@ -45,7 +48,9 @@ impl Refusals {
 
     /// What one of them says now, and where to look.
     pub fn any(&self) -> Option<String> {
-        self.brokers().iter().map(|(address, refusal)| format!("{address}: {}", refusal.why)).min()
+        let brokers = self.brokers();
+        let now = brokers.iter().filter(|(_, refusal)| refusal.is_now);
+        now.map(|(address, refusal)| format!("{address}: {}", refusal.why)).min()
     }
 
     /// We were let in.
@@ -56,21 +61,35 @@ impl Refusals {
     /// What the client library tells of a broker. It may ask that broker itself, for two seconds.
     pub fn hear(&self, error: &KafkaError, told: &str) {
         let Some((address, said)) = parts(told) else { return };
-        let Some(why) = error.rdkafka_error_code().and_then(|code| reason(code, said)) else {
+        let Some(mut why) = error.rdkafka_error_code().and_then(|code| reason(code, said)) else {
             // It is away: that is told by whoever waits for it.
-            self.brokers().remove(address);
+            self.brokers().entry(address.to_owned()).or_default().is_now = false;
             return;
         };
-        if is_vague(said) && self.brokers().get(address).is_some_and(|refusal| refusal.looked_at.elapsed() < AGAIN) {
-            return;
+        if is_vague(said) || is_guess(said) {
+            // It may be long ago that this was said, or the broker was just ending.
+            let Some(seen) = self.may_look(address).then(|| look(self.access.tls.as_ref(), address)).flatten() else { return };
+            if is_vague(said) {
+                why = format!("its certificate is not accepted: {seen}; look at it, and at KAFKA_CA_FILE");
+            }
         }
-        let seen = self.access.tls.as_ref().filter(|_| is_vague(said)).and_then(|tls| look(tls, address));
-        let why = seen.map_or(why, |seen| format!("its certificate is not accepted: {seen}; look at it, and at KAFKA_CA_FILE"));
-        let refusal = Refusal { why: why.clone(), looked_at: Instant::now() };
-        let before = self.brokers().insert(address.to_owned(), refusal);
-        if before.is_none_or(|before| before.why != why) {
+        let mut brokers = self.brokers();
+        let refusal = brokers.entry(address.to_owned()).or_default();
+        refusal.is_now = true;
+        if refusal.why != why {
             tracing::error!(broker = address, %why, "Kafka does not let us in; it is tried again");
+            refusal.why = why;
         }
+    }
+
+    fn may_look(&self, address: &str) -> bool {
+        let mut brokers = self.brokers();
+        let refusal = brokers.entry(address.to_owned()).or_default();
+        let may = refusal.looked_at.is_none_or(|at| at.elapsed() >= AGAIN);
+        if may {
+            refusal.looked_at = Some(Instant::now());
+        }
+        may
     }
 }
 
@@ -86,9 +105,14 @@ fn is_vague(said: &str) -> bool {
     said.contains("certificate verify failed")
 }
 
+/// The broker has closed the connection, and the library guesses why.
+fn is_guess(said: &str) -> bool {
+    said.contains("security.protocol") || said.contains("PLAINTEXT broker listener")
+}
+
 /// What is wrong, and which settings to look at; `None`: the broker is just away.
 fn reason(code: RDKafkaErrorCode, said: &str) -> Option<String> {
-    let settings = if said.contains("security.protocol") || said.contains("PLAINTEXT broker listener") {
+    let settings = if is_guess(said) {
         "KAFKA_TLS and KAFKA_SASL, and which listener KAFKA_URL names"
     } else if code == RDKafkaErrorCode::SSL && is_vague(said) {
         "the broker's certificate, and at KAFKA_CA_FILE"
@@ -102,15 +126,16 @@ fn reason(code: RDKafkaErrorCode, said: &str) -> Option<String> {
     Some(format!("{said}; look at {settings}"))
 }
 
-/// What we have against the certificate of a broker.
-fn look(tls: &Tls, address: &str) -> Option<String> {
+/// What we have against a broker, most of all against its certificate; nothing, if it is away.
+fn look(tls: Option<&Tls>, address: &str) -> Option<String> {
     let (host, _) = address.rsplit_once(':')?;
     let stream = TcpStream::connect_timeout(&address.to_socket_addrs().ok()?.next()?, LOOK).ok()?;
+    let Some(tls) = tls else { return Some("it is there".into()) };
     stream.set_read_timeout(Some(LOOK)).and_then(|()| stream.set_write_timeout(Some(LOOK))).ok()?;
     match connector(tls).ok()?.connect(host.trim_matches(['[', ']']), stream) {
         Err(HandshakeError::Failure(stream)) => {
             let verdict = stream.ssl().verify_result();
-            (verdict != X509VerifyResult::OK).then(|| verdict.error_string().to_owned())
+            Some(if verdict == X509VerifyResult::OK { stream.error().to_string() } else { verdict.error_string().to_owned() })
         }
         Ok(_) | Err(HandshakeError::SetupFailure(_) | HandshakeError::WouldBlock(_)) => None,
     }
@@ -130,6 +155,11 @@ fn connector(tls: &Tls) -> Result<SslConnector, ErrorStack> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
+    use openssl::{pkey::PKey, ssl::SslAcceptor, x509::X509};
+    use test_servers::certificates::{Authority, Pair, expired, of};
+
     use super::*;
 
     #[test]
@@ -138,6 +168,34 @@ mod tests {
         assert_eq!(parts(told), Some(("kafka.example:9094", "SASL authentication error: no")));
         assert_eq!(parts("ssl://[::1]:9094/1: SSL handshake failed: x: y"), Some(("[::1]:9094", "SSL handshake failed: x: y")));
         assert_eq!(parts("1/1 brokers are down"), None);
+    }
+
+    /// Shows a certificate to the first who comes.
+    fn shows(pair: &Pair) -> String {
+        let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).unwrap();
+        acceptor.set_certificate(&X509::from_pem(pair.certificate.as_bytes()).unwrap()).unwrap();
+        acceptor.set_private_key(&PKey::private_key_from_pem(pair.key.as_bytes()).unwrap()).unwrap();
+        let (acceptor, listener) = (acceptor.build(), TcpListener::bind("127.0.0.1:0").unwrap());
+        let address = listener.local_addr().unwrap().to_string();
+        std::thread::spawn(move || acceptor.accept(listener.accept().unwrap().0).is_ok());
+        address
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_certificate_is_found_out() {
+        let (authority, folder) = (Authority::default(), tempfile::tempdir().unwrap());
+        let ca_file = folder.path().join("ca.pem");
+        std::fs::write(&ca_file, authority.pem()).unwrap();
+        let tls = Tls { ca_file: Some(ca_file), own: None };
+        for (pair, verdict) in [
+            (authority.certifies(of("127.0.0.1")), None),
+            (authority.certifies(expired("127.0.0.1")), Some("certificate has expired")),
+            (authority.certifies(of("kafka.example")), Some("IP address mismatch")),
+            (Authority::default().certifies(of("127.0.0.1")), Some("unable to get local issuer certificate")),
+        ] {
+            assert_eq!(look(Some(&tls), &shows(&pair)).as_deref(), verdict);
+        }
+        assert_eq!(look(Some(&tls), "127.0.0.1:1").or(look(None, "127.0.0.1:1")), None, "nobody is there");
     }
 
     #[test]

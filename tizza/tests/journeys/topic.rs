@@ -25,7 +25,7 @@ use crate::{
 on_both_databases!(a_like_is_on_the_topic_then_a_row_then_an_answer, what_is_wrong_with_a_topic_is_said);
 
 /// The same home, with a topic of its own at these brokers.
-fn through(home: &Home, servers: &str) -> Home {
+pub fn through(home: &Home, servers: &str) -> Home {
     let topic = home.data_dir().parent().unwrap().file_name().unwrap().to_string_lossy().replace(|c: char| !c.is_alphanumeric(), "");
     home.with("KAFKA_URL", Path::new(servers))
         .with("KAFKA_TOPIC", Path::new(&topic))
@@ -45,7 +45,7 @@ fn consumed(broker: &Kafka, topic: &str, records: usize) -> String {
 }
 
 /// `tizza log verify --topic`: all of the log is there.
-fn verified(home: &Home) -> Value {
+pub fn verified(home: &Home) -> Value {
     let output = home.tizza().args(["log", "verify", "--topic", "--json"]).output().unwrap();
     assert!(output.status.success(), "{} {}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
