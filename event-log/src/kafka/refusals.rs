@@ -20,6 +20,8 @@ use super::access::{Access, Tls};
 const LOOK: Duration = Duration::from_secs(2);
 /// How often.
 const AGAIN: Duration = Duration::from_secs(5);
+/// For so long after we were let in a client of ours may still tell of before.
+const ECHO: Duration = Duration::from_secs(10);
 
 /// What each broker that does not let us in says; clones share it. A line is told once, and again when it changes.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +37,8 @@ struct Refusal {
     /// Whether it is so now; else the broker is away, for example.
     is_now: bool,
     looked_at: Option<Instant>,
+    /// When we were let in since.
+    over_at: Option<Instant>,
 }
 
 impl Refusals {
@@ -55,7 +59,9 @@ impl Refusals {
 
     /// We were let in.
     pub fn forget(&self) {
-        self.brokers().clear();
+        for refusal in self.brokers().values_mut() {
+            (refusal.is_now, refusal.over_at) = (false, Some(Instant::now()));
+        }
     }
 
     /// What the client library tells of a broker. It may ask that broker itself, for two seconds.
@@ -75,8 +81,11 @@ impl Refusals {
         }
         let mut brokers = self.brokers();
         let refusal = brokers.entry(address.to_owned()).or_default();
+        if refusal.why == why && refusal.over_at.is_some_and(|at| at.elapsed() < ECHO) {
+            return;
+        }
         refusal.is_now = true;
-        if refusal.why != why {
+        if refusal.over_at.take().is_some() || refusal.why != why {
             tracing::error!(broker = address, %why, "Kafka does not let us in; it is tried again");
             refusal.why = why;
         }

@@ -186,8 +186,8 @@ impl Topic {
 
     fn check_now(&self, reader: &BaseConsumer<Quiet>) -> Result<(), TopicError> {
         let metadata = reader.fetch_metadata(Some(&self.name), ANSWER).map_err(|error| {
-            // What brokers said is heard by who asks for records.
-            while reader.poll(Duration::ZERO).is_some() {}
+            // What brokers said meanwhile is heard by who asks for records.
+            (0..20).for_each(|_| drop(reader.poll(Duration::from_millis(10))));
             self.away(error)
         })?;
         self.refusals.forget();

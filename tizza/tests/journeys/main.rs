@@ -26,5 +26,6 @@ mod staff;
 mod starting;
 mod starting_postgres;
 mod stories;
+mod three_brokers;
 mod topic;
 mod tour;
