@@ -68,8 +68,10 @@ impl Refusals {
     pub fn hear(&self, error: &KafkaError, told: &str) {
         let Some((address, said)) = parts(told) else { return };
         let Some(mut why) = error.rdkafka_error_code().and_then(|code| reason(code, said)) else {
-            // It is away: that is told by whoever waits for it.
-            self.brokers().entry(address.to_owned()).or_default().is_now = false;
+            // Nobody listens any more: that is told by whoever waits for it.
+            if said.starts_with("Connect to ") {
+                self.brokers().entry(address.to_owned()).or_default().is_now = false;
+            }
             return;
         };
         if is_vague(said) || is_guess(said) {
@@ -125,7 +127,8 @@ fn reason(code: RDKafkaErrorCode, said: &str) -> Option<String> {
         "KAFKA_TLS and KAFKA_SASL, and which listener KAFKA_URL names"
     } else if code == RDKafkaErrorCode::SSL && is_vague(said) {
         "the broker's certificate, and at KAFKA_CA_FILE"
-    } else if code == RDKafkaErrorCode::SSL {
+    } else if code == RDKafkaErrorCode::SSL || said.contains("SSL routines") {
+        // TLS 1.3 tells whom it lacks a certificate of only after the handshake, where the library takes it for a lost connection.
         "KAFKA_CERT_FILE and KAFKA_KEY_FILE, and which listener KAFKA_URL names"
     } else if [RDKafkaErrorCode::Authentication, RDKafkaErrorCode::SaslAuthenticationFailed].contains(&code) {
         "KAFKA_SASL, KAFKA_USER and KAFKA_PASSWORD"
