@@ -11,7 +11,7 @@ pub enum Fault {
     Clash,
     /// This data cannot be stored, or a constraint forbids it; nothing was done.
     Data,
-    /// Wrong credentials, a missing database, a missing right.
+    /// Wrong credentials, a missing database, a missing right; a certificate that is not accepted.
     Refused,
     /// Anything else: a full disk, a broken file, a mistake of ours. Nothing was done.
     Other,
@@ -23,6 +23,8 @@ impl Fault {
     pub fn of(error: &Error) -> Self {
         if let Error::Database(error) = error {
             error.code().map_or(Self::Other, |code| Self::of_code(&code))
+        } else if is_of_tls(error) || matches!(error, Error::Configuration(_)) {
+            Self::Refused
         } else if matches!(error, Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed | Error::Protocol(_)) {
             Self::Away
         } else if matches!(error, Error::Encode(_)) {
@@ -60,9 +62,22 @@ impl Fault {
     }
 }
 
+/// A handshake that failed, by the server's answer or by its certificate: rustls hands such a fault on as data that is invalid.
+pub fn is_of_tls(error: &Error) -> bool {
+    matches!(error, Error::Tls(_)) || matches!(error, Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_that_is_not_accepted_is_not_waited_for_at_the_start() {
+        let io = |kind| Fault::of(&Error::Io(std::io::Error::from(kind)));
+        assert_eq!(io(std::io::ErrorKind::InvalidData), Fault::Refused);
+        assert_eq!(io(std::io::ErrorKind::ConnectionRefused), Fault::Away);
+        assert_eq!(Fault::of(&Error::Tls("server does not support TLS".into())), Fault::Refused);
+    }
 
     #[test]
     fn a_code_tells_what_to_do() {

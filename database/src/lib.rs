@@ -2,7 +2,7 @@
 //!
 //! | module | what lives there |
 //! | --- | --- |
-//! | `url` | where a store is |
+//! | `url`, `url_parameters` | where a store is, and how it is spoken to |
 //! | `either` | one of the two databases, and statements that run on both |
 //! | `sqlite`, `postgres` | how each is opened |
 //! | `migrations` | from one shape of a store to the next |
@@ -20,6 +20,7 @@ mod postgres;
 mod presence;
 mod sqlite;
 mod url;
+mod url_parameters;
 
 use std::time::Duration;
 
@@ -113,6 +114,15 @@ pub enum OpenError {
         /// Which store.
         url: StoreUrl,
         /// What it said.
+        #[source]
+        source: Source,
+    },
+    /// It cannot be spoken to as the URL's `sslmode` asks for: a certificate is not accepted, or the server has no TLS.
+    #[error("{url} cannot be reached by TLS as its sslmode asks for")]
+    Tls {
+        /// Which store.
+        url: StoreUrl,
+        /// What is wrong.
         #[source]
         source: Source,
     },

@@ -7,7 +7,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::{Durability, Fault, OpenError, StoreUrl};
+use crate::{Durability, Fault, OpenError, StoreUrl, fault::is_of_tls};
 
 /// How many may write at once.
 const WRITERS: u32 = 4;
@@ -44,6 +44,7 @@ pub async fn open(
         ("jit", "off"),
         ("client_min_messages", "warning"),
     ]);
+    url.files_are_readable().map_err(|problem| OpenError::Tls { url: url.clone(), source: problem.into() })?;
     wait(url, &options, patience).await?;
     let pool = |connections, planning: &[(&str, &str)]| {
         PgPoolOptions::new()
@@ -77,6 +78,7 @@ async fn wait(url: &StoreUrl, options: &PgConnectOptions, patience: Duration) ->
         match Fault::of(&error) {
             Fault::Away if started.elapsed() >= patience => return Err(away(url, patience, error)),
             Fault::Away => {}
+            Fault::Refused if is_of_tls(&error) => return Err(OpenError::Tls { url: url.clone(), source: error.into() }),
             Fault::Refused => return Err(OpenError::Refused { url: url.clone(), source: error.into() }),
             Fault::Clash | Fault::Data | Fault::Other => return Err(OpenError::Unusable { url: url.clone(), source: error.into() }),
         }

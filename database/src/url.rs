@@ -8,8 +8,10 @@ use std::{
 
 use sqlx::postgres::PgConnectOptions;
 
+use crate::url_parameters;
+
 /// `sqlite://path`: a file, relative to the working folder or, with a third slash, absolute.
-/// `postgres://user:password@host:port/database`: a database of a Postgres server.
+/// `postgres://user:password@host:port/database`: a database of a Postgres server; `?sslmode=verify-full&sslrootcert=PATH` asks for TLS.
 #[derive(Clone, PartialEq, Eq)]
 pub enum StoreUrl {
     /// A file.
@@ -30,6 +32,9 @@ pub enum UrlError {
     /// A server, and nothing that tells which of its databases.
     #[error("the database is missing; expected postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
     Database,
+    /// A parameter behind the question mark that cannot be used.
+    #[error("{0}")]
+    Parameter(String),
     /// What Postgres's clients cannot read either.
     #[error("expected postgres://USER:PASSWORD@HOST:PORT/DATABASE: {0}")]
     Malformed(String),
@@ -40,6 +45,14 @@ impl StoreUrl {
     #[must_use]
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self::Sqlite(path.into())
+    }
+
+    /// Whether the files that it names are there, and PEM.
+    pub(crate) fn files_are_readable(&self) -> Result<(), String> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(text) => url_parameters::check_files(text),
+        }
     }
 
     /// The folder that a file is in.
@@ -58,7 +71,7 @@ impl FromStr for StoreUrl {
             Some(("sqlite", path)) => Ok(Self::Sqlite(path.into())),
             Some(("postgres" | "postgresql", _)) => match text.parse::<PgConnectOptions>() {
                 Ok(options) if options.get_database().is_none_or(str::is_empty) => Err(UrlError::Database),
-                Ok(_) => Ok(Self::Postgres(text.into())),
+                Ok(_) => url_parameters::check(text).map_err(UrlError::Parameter).map(|()| Self::Postgres(text.into())),
                 Err(error) => Err(UrlError::Malformed(error.to_string())),
             },
             Some(_) | None => Err(UrlError::Scheme),

@@ -99,11 +99,14 @@ pub fn readiness(checks: Readiness, log: &EventLog, store: &ReadStore, projector
     let Some(topic) = projector.topic() else { return checks };
     let followed = topic.clone();
     checks.measuring(move || std::future::ready(Ok::<_, Infallible>(followed.following())), lag::followed).with("topic", move || {
-        let following = topic.following();
+        let (following, refused) = (topic.following(), topic.refused());
         async move {
-            let told = json!({
+            let mut told = json!({
                 "partitions": following.partitions, "rebalances": following.rebalances, "foreign_records": following.strangers,
             });
+            if let Some(why) = refused {
+                told["refused"] = why.into();
+            }
             if following.is_connected { Health::Fine(told) } else { Health::Degraded(told) }
         }
     })

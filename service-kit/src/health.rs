@@ -98,8 +98,12 @@ impl Readiness {
             async move {
                 let Ok((topic, backlog)) = asked.await else { return Health::Down };
                 let age = backlog.since.map_or(Duration::ZERO, age);
-                let told = json!({ "topic": topic.name(), "backlog_events": backlog.events, "backlog_seconds": age.as_secs() });
-                if age > AWAY { Health::Degraded(told) } else { Health::Fine(told) }
+                let mut told = json!({ "topic": topic.name(), "backlog_events": backlog.events, "backlog_seconds": age.as_secs() });
+                let refused = topic.refused();
+                if let Some(why) = &refused {
+                    told["refused"] = why.as_str().into();
+                }
+                if age > AWAY || refused.is_some() { Health::Degraded(told) } else { Health::Fine(told) }
             }
         })
     }

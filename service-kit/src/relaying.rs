@@ -38,10 +38,10 @@ impl Relaying {
         };
         match tokio::time::timeout(START, ready).await {
             Ok(Ok(())) => {}
-            Ok(Err(TopicError::Away { .. })) | Err(_) => {
+            Ok(Err(error)) if !error.passes() => return Err(ConfigError::new("KAFKA_TOPIC", error.to_string())),
+            Ok(Err(_)) | Err(_) => {
                 tracing::warn!(servers = topic.servers(), "Kafka does not answer yet; commands go on, events wait in the log");
             }
-            Ok(Err(error)) => return Err(ConfigError::new("KAFKA_TOPIC", error.to_string())),
         }
         let arrived = Arrived::new(log.clone(), topic.clone());
         Ok(Some(Self { log: log.clone(), topic, making, arrived }))

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use event_log::{
     Epochs, Heads, Partition, Recorded,
     kafka::{
-        Making, TopicError,
+        Making, Quiet, TopicError,
         ports::{Broker, Produce},
         producer::Arrivals,
         topic::End,
@@ -54,7 +54,7 @@ impl Broker for Node {
     }
 
     fn producer(&self, from: Heads, changed: Arc<Notify>) -> Result<Producer, TopicError> {
-        let arrivals = Arrivals::new(from, changed);
+        let arrivals = Arrivals::new(from, changed, Quiet::default());
         let mut state = self.world.state();
         state.sessions.push(Session {
             arrivals: arrivals.clone(),

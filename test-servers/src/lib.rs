@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`postgres`] | a throw-away cluster of Postgres |
 //! | [`kafka`] | a throw-away broker of Kafka: where it is, or how it is fetched, and how it is asked whether it is up |
+//! | [`certificates`] | that an authority of our own makes |
 //! | [`nginx`] | whether there is one |
 //! | [`shared`] | a new database for each test, on one server for the whole process; and one broker |
 //! | `binaries` | where Postgres is, or how it is fetched |
@@ -16,6 +17,7 @@
 //! has no other answer to it, and must not take it for a server that is missing.
 
 mod binaries;
+pub mod certificates;
 mod fetch;
 pub mod kafka;
 mod launch;
@@ -32,7 +34,7 @@ use std::{
     io::{self, Write},
 };
 
-pub use kafka::Kafka;
+pub use kafka::{Kafka, cluster::Cluster, secure::Secured};
 pub use launch::free_port;
 pub use postgres::{Options, Postgres};
 pub use shared::{shared_broker, shared_database};

@@ -1,14 +1,19 @@
 //! A throw-away cluster of Postgres on this machine.
 
 use std::{
-    env, fs, io,
+    env,
+    fs::{self, Permissions},
+    io,
+    os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
     process::Command,
     time::Instant,
 };
 
 use crate::{
-    Missing, binaries, launch,
+    Missing, binaries,
+    certificates::Pair,
+    launch,
     process::{self, Folder, Guarded, Habits, NOBODY},
     wire,
 };
@@ -110,6 +115,19 @@ impl Postgres {
     /// The cluster's data.
     pub fn data_dir(&self) -> PathBuf {
         self.folder.path.join("data")
+    }
+
+    /// Shows a certificate to whom it speaks TLS: those who come after it was told, and after [`signal`](Self::signal)`("HUP")`.
+    ///
+    /// # Panics
+    /// Its folder is gone.
+    pub fn shows(&self, pair: &Pair) {
+        // Where its settings look for them; a key that others may read is refused.
+        pair.write(&self.data_dir(), "server");
+        let key = self.data_dir().join("server.key");
+        let owned = fs::set_permissions(&key, Permissions::from_mode(0o600));
+        let owned = owned.and_then(|()| if process::root() { chown(&key, Some(NOBODY), Some(NOBODY)) } else { Ok(()) });
+        owned.unwrap_or_else(|e| panic!("{} cannot be given to the server: {e}", key.display()));
     }
 
     /// The folder of the programs: `psql`, `pgbench`, ….

@@ -119,7 +119,7 @@ impl Reader {
     /// The next records of a partition: events, or `None` for those that are none of ours. Ends where the partition ended when it was begun.
     #[expect(clippy::type_complexity, reason = "it is handed to a thread and back")]
     fn page(self, number: u16, at: Option<(i64, i64)>) -> Result<((Self, Option<(i64, i64)>), Option<Vec<Option<Recorded>>>), TopicError> {
-        let away = |source| TopicError::Away { servers: self.topic.servers().into(), source };
+        let away = |source| self.topic.away(source);
         let (mut next, high) = match at {
             Some(at) => at,
             None => {

@@ -3,6 +3,8 @@
 //! | module | what lives there |
 //! | --- | --- |
 //! | [`topic`] | where the topic is; looking at it, making it |
+//! | [`access`] | how brokers are spoken to: in the open or by TLS, and as whom |
+//! | `refusals` | brokers that do not let us in, and why |
 //! | [`envelope`] | an event as a record: a CloudEvent in Kafka's binary binding |
 //! | [`ports`] | what these ask of the world, and a simulation plays |
 //! | [`producer`] | records on their way, and which have arrived |
@@ -11,17 +13,21 @@
 //! | [`source`] | from the topic to those who follow the log |
 //! | [`audit`] | whether the topic holds what the log says |
 
+pub mod access;
 pub mod audit;
 pub mod envelope;
 pub mod ports;
 mod positions;
 pub mod producer;
+mod refusals;
 pub mod relay;
 pub mod source;
 pub mod topic;
 
 use rdkafka::{ClientContext, config::RDKafkaLogLevel, error::KafkaError, statistics::Statistics};
 
+use self::refusals::Refusals;
+pub use access::Access;
 pub use positions::{Arrived, Backlog, Known};
 pub use relay::Relay;
 pub use source::{Following, TopicSource};
@@ -34,9 +40,9 @@ fn is_connected(statistics: &Statistics) -> bool {
     statistics.brokers.values().any(|broker| broker.state == "UP")
 }
 
-/// The client library says nothing by itself: a broker that is away would fill the log. Whoever waits for it tells.
-#[derive(Clone, Copy, Debug)]
-pub struct Quiet;
+/// The client library says nothing by itself: a broker that is away would fill the log. Whoever waits for it tells; only who does not let us in is told here.
+#[derive(Clone, Debug, Default)]
+pub struct Quiet(Refusals);
 
 impl ClientContext for Quiet {
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -45,5 +51,6 @@ impl ClientContext for Quiet {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "kafka");
+        self.0.hear(&error, reason);
     }
 }

@@ -115,6 +115,9 @@ pub trait Broker: Clone + Send + Sync + 'static {
     /// The brokers' names.
     fn servers(&self) -> &str;
 
+    /// Brokers take what we send: none of them refuses us any more.
+    fn let_in(&self) {}
+
     /// See [`Topic::ready`].
     fn ready(&self, making: Option<Making>) -> impl Future<Output = Result<(), TopicError>> + Send;
 
@@ -146,6 +149,10 @@ impl Broker for Topic {
 
     fn servers(&self) -> &str {
         self.servers()
+    }
+
+    fn let_in(&self) {
+        self.refusals.forget();
     }
 
     async fn ready(&self, making: Option<Making>) -> Result<(), TopicError> {

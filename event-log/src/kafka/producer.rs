@@ -18,7 +18,7 @@ use rdkafka::{
 };
 use tokio::sync::Notify;
 
-use super::{Topic, TopicError, envelope, ports::Produce};
+use super::{Quiet, Topic, TopicError, envelope, ports::Produce};
 use crate::{
     Epochs, Heads, PARTITIONS, Position, Recorded,
     trace::{self, KeyValue, Span, SpanKind},
@@ -45,12 +45,13 @@ struct Shared {
     arrived: Counter,
     /// Of records that are on their way, where a trace is kept.
     spans: Mutex<HashMap<usize, Span>>,
+    told: Quiet,
 }
 
 impl Arrivals {
     /// Counted from `from`; `changed` is told of whatever happens.
     #[must_use]
-    pub fn new(from: Heads, changed: Arc<Notify>) -> Self {
+    pub fn new(from: Heads, changed: Arc<Notify>, told: Quiet) -> Self {
         let positions = from.map(AtomicI64::new);
         Self(Arc::new(Shared {
             positions,
@@ -61,6 +62,7 @@ impl Arrivals {
             is_connected: AtomicBool::new(true),
             arrived: counter!("tizza_relay_records_total"),
             spans: Mutex::default(),
+            told,
         }))
     }
 
@@ -111,11 +113,11 @@ impl Arrivals {
 
 impl ClientContext for Arrivals {
     fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
-        super::Quiet.log(level, facility, message);
+        self.0.told.log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        super::Quiet.error(error, reason);
+        self.0.told.error(error, reason);
     }
 
     fn stats(&self, statistics: Statistics) {
@@ -151,7 +153,7 @@ impl ProducerContext for Arrivals {
 impl Producer {
     /// One that has sent up to `from`. `changed` is told when something has arrived, or failed.
     pub fn new(topic: &Topic, from: Heads, changed: Arc<Notify>) -> Result<Self, TopicError> {
-        let arrivals = Arrivals::new(from, changed);
+        let arrivals = Arrivals::new(from, changed, topic.quiet());
         let mut config = topic.config();
         config.set("enable.idempotence", "true").set("acks", "all").set("max.in.flight.requests.per.connection", "5");
         // As little as can be goes past a record that the broker refuses.
@@ -161,7 +163,7 @@ impl Producer {
         config.set("queue.buffering.max.messages", "100000").set("queue.buffering.max.kbytes", "65536");
         config.set("statistics.interval.ms", super::STATISTICS);
         let client = config.create_with_context(arrivals.clone());
-        let client = client.map_err(|source| TopicError::Away { servers: topic.servers().into(), source })?;
+        let client = client.map_err(|source| topic.away(source))?;
         Ok(Self { client: Some(client), topic: topic.clone(), arrivals })
     }
 

@@ -12,7 +12,7 @@ use rdkafka::{
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
-use super::{Quiet, envelope};
+use super::{Access, Quiet, Refusals, envelope};
 use crate::{Epochs, PARTITIONS, Partition, Position};
 
 /// How long a broker may take to answer a question.
@@ -21,10 +21,12 @@ const ANSWER: Duration = Duration::from_secs(5);
 const LAST: i64 = 100;
 
 /// A topic on some brokers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Topic {
     servers: Arc<str>,
     name: Arc<str>,
+    access: Access,
+    pub(super) refusals: Refusals,
 }
 
 /// Why a topic cannot be used.
@@ -38,6 +40,12 @@ pub enum TopicError {
         /// What became of it.
         #[source]
         source: KafkaError,
+    },
+    /// Brokers are there, and do not let us in, or are not to be trusted; again, later.
+    #[error("Kafka does not let us in: {why}")]
+    Refused {
+        /// Which broker, what it said, and where to look.
+        why: String,
     },
     /// It is not there.
     #[error(
@@ -101,12 +109,26 @@ pub struct End {
 
 impl ConsumerContext for Quiet {}
 
+impl TopicError {
+    /// Whether it is tried again.
+    #[must_use]
+    pub const fn passes(&self) -> bool {
+        matches!(self, Self::Away { .. } | Self::Refused { .. })
+    }
+}
+
 impl Topic {
     /// `servers`: `HOST:PORT`, several with commas. An epoch that a restore began has a topic of its own, `<name>.<epoch>`.
     #[must_use]
     pub fn new(servers: &str, name: &str, epochs: &Epochs) -> Self {
         let name = if epochs.is_first() { name.to_owned() } else { format!("{name}.{}", epochs.current()) };
-        Self { servers: servers.into(), name: name.into() }
+        Self { servers: servers.into(), name: name.into(), access: Access::default(), refusals: Refusals::default() }
+    }
+
+    /// The same, spoken to in another way.
+    #[must_use]
+    pub fn by(self, access: Access) -> Self {
+        Self { refusals: Refusals::new(&access), access, ..self }
     }
 
     /// Its name.
@@ -126,20 +148,31 @@ impl Topic {
     pub fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &*self.servers).set("client.id", "tizza");
+        self.access.set(&mut config);
         // Soon there again when it was away, and idle meanwhile.
         config.set("reconnect.backoff.ms", "50").set("reconnect.backoff.max.ms", "1000");
         config.set_log_level(RDKafkaLogLevel::Error);
         config
     }
 
-    fn away(&self, source: KafkaError) -> TopicError {
-        TopicError::Away { servers: self.servers.clone(), source }
+    /// Why brokers of this process's clients do not let us in, if one does not.
+    #[must_use]
+    pub fn refused(&self) -> Option<String> {
+        self.refusals.any()
+    }
+
+    pub(super) fn away(&self, source: KafkaError) -> TopicError {
+        self.refused().map_or_else(|| TopicError::Away { servers: self.servers.clone(), source }, |why| TopicError::Refused { why })
+    }
+
+    pub(super) fn quiet(&self) -> Quiet {
+        Quiet(self.refusals.clone())
     }
 
     pub(super) fn reader(&self) -> Result<BaseConsumer<Quiet>, TopicError> {
         // A group has to be named, and is not joined.
         let config = self.config().set("group.id", "tizza.look").set("enable.auto.commit", "false").clone();
-        config.create_with_context(Quiet).map_err(|error| self.away(error))
+        config.create_with_context(self.quiet()).map_err(|error| self.away(error))
     }
 
     /// Whether it is there and as it must be.
@@ -152,7 +185,12 @@ impl Topic {
     }
 
     fn check_now(&self, reader: &BaseConsumer<Quiet>) -> Result<(), TopicError> {
-        let metadata = reader.fetch_metadata(Some(&self.name), ANSWER).map_err(|error| self.away(error))?;
+        let metadata = reader.fetch_metadata(Some(&self.name), ANSWER).map_err(|error| {
+            // What brokers said meanwhile is heard by who asks for records.
+            (0..20).for_each(|_| drop(reader.poll(Duration::from_millis(10))));
+            self.away(error)
+        })?;
+        self.refusals.forget();
         let found = metadata.topics().iter().find(|topic| topic.name() == &*self.name);
         match found.map(|topic| (topic.error().map(RDKafkaErrorCode::from), topic.partitions().len())) {
             Some((None, found)) if found == usize::from(PARTITIONS) => Ok(()),
@@ -185,7 +223,7 @@ impl Topic {
 
     /// It keeps everything.
     async fn create(&self, Making { replication, min_insync }: Making) -> Result<(), TopicError> {
-        let admin: AdminClient<Quiet> = self.config().create_with_context(Quiet).map_err(|error| self.away(error))?;
+        let admin: AdminClient<Quiet> = self.config().create_with_context(self.quiet()).map_err(|error| self.away(error))?;
         let min_insync = min_insync.to_string();
         let new = NewTopic::new(&self.name, i32::from(PARTITIONS), TopicReplication::Fixed(replication));
         let new = new.set("cleanup.policy", "delete").set("retention.ms", "-1").set("retention.bytes", "-1");

@@ -1,5 +1,7 @@
 //! Whether there is a broker between the log and those who follow it.
 
+mod access;
+
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -8,6 +10,7 @@ use event_log::{
     kafka::{Making, Topic},
 };
 
+use self::access::AccessArgs;
 use super::ConfigError;
 
 /// Where the topic is.
@@ -20,6 +23,8 @@ pub struct Kafka {
     /// The topic; after a restore its name is followed by the log's epoch
     #[arg(long, env, default_value = "tizza.events")]
     kafka_topic: String,
+    #[command(flatten)]
+    access: AccessArgs,
 }
 
 /// How the log gets to the topic.
@@ -62,7 +67,7 @@ impl Kafka {
     /// The topic of a log, if there is one.
     ///
     /// # Errors
-    /// `KAFKA_URL` names no brokers, or `KAFKA_TOPIC` no topic.
+    /// `KAFKA_URL` names no brokers, or `KAFKA_TOPIC` no topic; or they cannot be spoken to as the settings say.
     pub fn topic(&self, epochs: &Epochs) -> Result<Option<Topic>, ConfigError> {
         let Some(url) = &self.kafka_url else { return Ok(None) };
         let servers = url.strip_prefix("kafka://").unwrap_or(url);
@@ -75,7 +80,7 @@ impl Kafka {
         if !is_name(&self.kafka_topic) || [".", ".."].contains(&&*self.kafka_topic) {
             return Err(ConfigError::new("KAFKA_TOPIC", "expected 1 to 200 letters, digits, dots, underscores and hyphens"));
         }
-        Ok(Some(Topic::new(servers, &self.kafka_topic, epochs)))
+        Ok(Some(Topic::new(servers, &self.kafka_topic, epochs).by(self.access.access()?)))
     }
 }
 

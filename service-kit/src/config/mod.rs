@@ -1,15 +1,17 @@
 //! Settings that several programs share: one struct a concern, flags and environment alike. The doc comment is the help text.
 
 mod kafka;
+mod place;
 mod stores;
 
-use std::net::SocketAddr;
+use std::{fs, net::SocketAddr, path::Path};
 
 use clap::Args;
 use tokio::net::TcpListener;
 
 pub use kafka::{Ack, Group, Kafka, Relaying};
-pub use stores::{GivenUrl, Place, Stores, or_close};
+pub use place::{GivenUrl, Place};
+pub use stores::{Stores, or_close};
 
 /// Where a service listens.
 #[derive(Args, Clone, Debug)]
@@ -69,6 +71,15 @@ impl ConfigError {
     pub fn new(setting: &'static str, problem: impl Into<String>) -> Self {
         Self { setting, problem: problem.into(), source: None, passes: false }
     }
+}
+
+/// What is in a file that a setting names, without the line break at its end.
+///
+/// # Errors
+/// It cannot be read.
+fn text_in(setting: &'static str, path: &Path) -> Result<String, ConfigError> {
+    let text = fs::read_to_string(path).map_err(|e| ConfigError::new(setting, format!("{} cannot be read: {e}", path.display())))?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 impl Listen {

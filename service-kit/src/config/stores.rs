@@ -1,11 +1,11 @@
 //! Where the stores are.
 
-use std::{error::Error, fmt, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
-use database::{OpenError, StoreUrl};
+use database::StoreUrl;
 
-use super::ConfigError;
+use super::{ConfigError, GivenUrl, Place, text_in};
 
 /// Where the stores are.
 #[derive(Args, Clone, Debug)]
@@ -17,15 +17,27 @@ pub struct Stores {
     /// The log: sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE [default: log.db in DATA_DIR]
     #[arg(long, env, hide_env_values = true)]
     log_url: Option<GivenUrl>,
+    /// File that holds LOG_URL
+    #[arg(long, env, value_name = "PATH")]
+    log_url_file: Option<PathBuf>,
     /// The keys to what is sealed in the log, in the same form; better not beside the log [default: keys.db in DATA_DIR]
     #[arg(long, env, hide_env_values = true)]
     keys_url: Option<GivenUrl>,
+    /// File that holds KEYS_URL
+    #[arg(long, env, value_name = "PATH")]
+    keys_url_file: Option<PathBuf>,
     /// The read store, in the same form [default: read.db in DATA_DIR]
     #[arg(long, env, hide_env_values = true)]
     read_url: Option<GivenUrl>,
+    /// File that holds READ_URL
+    #[arg(long, env, value_name = "PATH")]
+    read_url_file: Option<PathBuf>,
     /// Credentials and sessions, in the same form [default: identity.db in DATA_DIR]
     #[arg(long, env, hide_env_values = true)]
     identity_url: Option<GivenUrl>,
+    /// File that holds IDENTITY_URL
+    #[arg(long, env, value_name = "PATH")]
+    identity_url_file: Option<PathBuf>,
     /// The list of erased persons: kept outside of all backups it erases them again after a restore [default: erasures beside the keys, if they
     /// are in a file]
     #[arg(long, env, value_name = "PATH")]
@@ -35,72 +47,37 @@ pub struct Stores {
     connect_timeout: u64,
 }
 
-/// What an operator gave as a URL. Read later: where clap refuses a value it repeats it, and this one may hold a password.
-#[derive(Clone)]
-pub struct GivenUrl(String);
-
-impl GivenUrl {
-    /// As it was given.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        &self.0
-    }
-
-    /// The place that it names.
-    ///
-    /// # Errors
-    /// It is no URL of a store; `setting` is named.
-    pub fn place(&self, setting: &'static str, patience: Duration) -> Result<Place, ConfigError> {
-        match self.0.parse() {
-            Ok(url) => Ok(Place::new(setting, url, patience)),
-            Err(error) => Err(ConfigError::new(setting, format!("{error}"))),
-        }
-    }
-}
-
-impl From<String> for GivenUrl {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl fmt::Debug for GivenUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("GivenUrl(…)")
-    }
-}
-
 impl Stores {
     /// Where the log is.
     ///
     /// # Errors
-    /// `LOG_URL` is no URL of a store.
+    /// `LOG_URL`, or what `LOG_URL_FILE` holds, is no URL of a store.
     pub fn log(&self) -> Result<Place, ConfigError> {
-        self.place("LOG_URL", self.log_url.as_ref(), "log.db")
+        self.place(["LOG_URL", "LOG_URL_FILE"], (&self.log_url, &self.log_url_file), "log.db")
     }
 
     /// Where the keys to what is sealed in the log are.
     ///
     /// # Errors
-    /// `KEYS_URL` is no URL of a store.
+    /// `KEYS_URL`, or what `KEYS_URL_FILE` holds, is no URL of a store.
     pub fn keys(&self) -> Result<Place, ConfigError> {
-        self.place("KEYS_URL", self.keys_url.as_ref(), "keys.db")
+        self.place(["KEYS_URL", "KEYS_URL_FILE"], (&self.keys_url, &self.keys_url_file), "keys.db")
     }
 
     /// Where the read store is.
     ///
     /// # Errors
-    /// `READ_URL` is no URL of a store.
+    /// `READ_URL`, or what `READ_URL_FILE` holds, is no URL of a store.
     pub fn read(&self) -> Result<Place, ConfigError> {
-        self.place("READ_URL", self.read_url.as_ref(), "read.db")
+        self.place(["READ_URL", "READ_URL_FILE"], (&self.read_url, &self.read_url_file), "read.db")
     }
 
     /// Where credentials and sessions are.
     ///
     /// # Errors
-    /// `IDENTITY_URL` is no URL of a store.
+    /// `IDENTITY_URL`, or what `IDENTITY_URL_FILE` holds, is no URL of a store.
     pub fn identity(&self) -> Result<Place, ConfigError> {
-        self.place("IDENTITY_URL", self.identity_url.as_ref(), "identity.db")
+        self.place(["IDENTITY_URL", "IDENTITY_URL_FILE"], (&self.identity_url, &self.identity_url_file), "identity.db")
     }
 
     /// Where the list of the erased is; none where the keys are on a server and no file was named.
@@ -111,67 +88,19 @@ impl Stores {
         self.erasures_file.clone().or_else(beside)
     }
 
-    fn place(&self, setting: &'static str, url: Option<&GivenUrl>, file: &str) -> Result<Place, ConfigError> {
+    fn place(
+        &self,
+        [setting, file_setting]: [&'static str; 2],
+        given: (&Option<GivenUrl>, &Option<PathBuf>),
+        default: &str,
+    ) -> Result<Place, ConfigError> {
         let patience = Duration::from_secs(self.connect_timeout);
-        match url {
-            Some(given) => given.place(setting, patience),
-            None => Ok(Place::new("DATA_DIR", StoreUrl::file(self.data_dir.join(file)), patience)),
+        match given {
+            (Some(_), Some(_)) => Err(ConfigError::new(file_setting, format!("{setting} is set as well: only one of them"))),
+            (Some(url), None) => url.place(setting, patience),
+            (None, Some(path)) => GivenUrl::from(text_in(file_setting, path)?).place(file_setting, patience),
+            (None, None) => Ok(Place::new("DATA_DIR", StoreUrl::file(self.data_dir.join(default)), patience)),
         }
-    }
-}
-
-/// Where a store is, and which setting says so.
-#[derive(Clone, Debug)]
-pub struct Place {
-    setting: &'static str,
-    /// Where.
-    pub url: StoreUrl,
-    patience: Duration,
-}
-
-impl Place {
-    /// A place; a server that is away is waited for, as long as `patience` lasts.
-    #[must_use]
-    pub const fn new(setting: &'static str, url: StoreUrl, patience: Duration) -> Self {
-        Self { setting, url, patience }
-    }
-
-    /// Whether it is a file that is not there. What a server has is told when it is opened.
-    #[must_use]
-    pub fn is_missing(&self) -> bool {
-        matches!(&self.url, StoreUrl::Sqlite(path) if !path.exists())
-    }
-
-    /// Opens the store.
-    ///
-    /// # Errors
-    /// It cannot be opened; the setting is named.
-    pub async fn open<T>(&self, open: impl AsyncFnOnce(&StoreUrl, Duration) -> Result<T, OpenError>) -> Result<T, ConfigError> {
-        open(&self.url, self.patience).await.map_err(|error| ConfigError {
-            setting: self.setting,
-            problem: error.to_string(),
-            source: error.source().map(|source| source.to_string().into()),
-            passes: matches!(error, OpenError::Importing { .. }),
-        })
-    }
-
-    /// What the store answered while the program started.
-    ///
-    /// # Errors
-    /// It failed; the setting is named.
-    pub fn answered<T>(&self, answer: Result<T, sqlx::Error>) -> Result<T, ConfigError> {
-        answer.map_err(|error| ConfigError {
-            setting: self.setting,
-            problem: format!("{} has failed", self.url),
-            source: Some(error.into()),
-            passes: false,
-        })
-    }
-
-    /// The store is there, and is not the right one.
-    #[must_use]
-    pub fn wrong(&self, why: impl std::fmt::Display) -> ConfigError {
-        ConfigError::new(self.setting, format!("{}: {why}", self.url))
     }
 }
 
@@ -189,6 +118,7 @@ pub async fn or_close<T, E>(next: Result<T, E>, close: impl Future) -> Result<T,
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use database::OpenError;
 
     use super::*;
 
@@ -216,6 +146,21 @@ mod tests {
             let refused = stores(&["--log-url", url]).log().unwrap_err().to_string();
             assert!(refused.starts_with("LOG_URL: ") && refused.contains("expected") && !refused.contains("secret"), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_url_may_be_in_a_file_and_is_not_shown_either() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        std::fs::write(path, "postgres://ada:secret@db:5433/tizza\n").unwrap();
+        assert_eq!(stores(&["--log-url-file", path]).log().unwrap().url.to_string(), "postgres://ada@db:5433/tizza");
+        let refused = |arguments: &[&str]| stores(arguments).log().unwrap_err().to_string();
+        let both = refused(&["--log-url-file", path, "--log-url", "sqlite://log.db"]);
+        assert_eq!(both, "LOG_URL_FILE: LOG_URL is set as well: only one of them");
+        std::fs::write(path, "mysql://ada:secret@db/tizza").unwrap();
+        let unknown = refused(&["--log-url-file", path]);
+        assert!(unknown.starts_with("LOG_URL_FILE: unknown scheme") && !unknown.contains("secret"), "{unknown}");
+        assert!(refused(&["--log-url-file", "/nowhere/url"]).starts_with("LOG_URL_FILE: /nowhere/url cannot be read"));
     }
 
     #[tokio::test]

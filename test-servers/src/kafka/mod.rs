@@ -1,6 +1,8 @@
 //! A throw-away broker of Kafka on this machine.
 
 pub mod binaries;
+pub mod cluster;
+pub mod secure;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -37,6 +39,12 @@ const PROPERTIES: &str = include_str!("../../kafka/server.properties");
 pub struct Kafka {
     binaries: &'static Binaries,
     cluster: String,
+    node: u16,
+    /// Of the whole cluster; empty where it is this broker alone.
+    voters: String,
+    /// How many brokers keep what Kafka itself remembers.
+    copies: u16,
+    secure: Option<secure::Listeners>,
     port: u16,
     controller_port: u16,
     pid: u32,
@@ -55,23 +63,36 @@ impl Kafka {
     /// It does not start.
     pub fn start() -> Result<Self, &'static Missing> {
         let binaries = binaries::find()?;
-        Ok(Self::make(binaries).unwrap_or_else(|e| panic!("Kafka of {} does not start: {e}", binaries.libs.display())))
+        let made = Self::new(binaries).and_then(Self::started);
+        Ok(made.unwrap_or_else(|e| panic!("Kafka of {} does not start: {e}", binaries.libs.display())))
     }
 
-    fn make(binaries: &'static Binaries) -> io::Result<Self> {
+    fn new(binaries: &'static Binaries) -> io::Result<Self> {
         let folder = Folder::new(env::temp_dir().canonicalize()?.join(process::unique("tizza_kafka")))?;
         // 16 bytes in Base64, as Kafka wants it.
         let cluster = format!("{:016x}AAAAAA", process::random());
-        let mut broker = Self { binaries, cluster, port: 0, controller_port: 0, pid: 0, server: None, folder };
-        broker.configure(free_ports()?)?;
-        broker.format()?;
-        broker.launch_within_limit(free_ports)?;
-        Ok(broker)
+        let (port, controller_port) = free_ports()?;
+        let (voters, secure) = (String::new(), None);
+        Ok(Self { binaries, cluster, node: 1, voters, copies: 1, secure, port, controller_port, pid: 0, server: None, folder })
+    }
+
+    fn started(mut self) -> io::Result<Self> {
+        self.configure((self.port, self.controller_port))?;
+        self.format()?;
+        self.launch_within_limit(free_ports)?;
+        Ok(self)
     }
 
     fn configure(&mut self, ports: (u16, u16)) -> io::Result<()> {
         (self.port, self.controller_port) = ports;
-        let properties = PROPERTIES
+        let voters = format!("1@127.0.0.1:{}", self.controller_port);
+        let voters = if self.voters.is_empty() { &voters } else { &self.voters };
+        let (listeners, settings) = self.secure.as_ref().map(|secure| secure.settings(&self.folder.path)).unwrap_or_default();
+        let properties = format!("{PROPERTIES}{settings}")
+            .replace("@NODE@", &self.node.to_string())
+            .replace("@VOTERS@", voters)
+            .replace("@COPIES@", &self.copies.to_string())
+            .replace("@SECURE_LISTENERS@", &listeners)
             .replace("@PORT@", &self.port.to_string())
             .replace("@CONTROLLER_PORT@", &self.controller_port.to_string())
             .replace("@DATA@", &self.folder.path.join("data").display().to_string());
@@ -83,10 +104,12 @@ impl Kafka {
     }
 
     /// Writes the cluster's id and its first records.
-    fn format(&self) -> io::Result<()> {
+    fn format(&mut self) -> io::Result<()> {
         let properties = self.properties().display().to_string();
-        let tool = self.run("kafka.tools.StorageTool", &["format", "-t", &self.cluster, "-c", &properties])?;
-        let status = tool.wait()?;
+        let scram: Vec<_> = self.secure.iter().flat_map(secure::Listeners::scram).collect();
+        let users = scram.iter().flat_map(|user| ["--add-scram", user]);
+        let arguments: Vec<_> = ["format", "-t", &self.cluster, "-c", &properties].into_iter().chain(users).collect();
+        let status = self.run("kafka.tools.StorageTool", &arguments)?.wait()?;
         if status.success() { Ok(()) } else { Err(io::Error::other(format!("format: {status}: {}", launch::log(&self.folder)))) }
     }
 
@@ -150,8 +173,12 @@ impl Kafka {
     /// It does not start.
     pub fn restart(&mut self) {
         self.stop();
+        self.launch_again().unwrap_or_else(|e| panic!("Kafka does not start again on port {}: {e}", self.port));
+    }
+
+    fn launch_again(&mut self) -> io::Result<()> {
         let ports = (self.port, self.controller_port);
-        self.launch_within_limit(|| Ok(ports)).unwrap_or_else(|e| panic!("Kafka does not start again on port {}: {e}", ports.0));
+        self.launch_within_limit(|| Ok(ports))
     }
 
     fn launch_within_limit(&mut self, ports: impl Fn() -> io::Result<(u16, u16)>) -> io::Result<()> {
@@ -165,7 +192,7 @@ impl Kafka {
     fn launch(&mut self, deadline: Instant) -> io::Result<()> {
         let server = self.run("kafka.Kafka", &[&self.properties().display().to_string()])?;
         self.pid = server.pid;
-        let answers = || wire::is_up(self.port, &self.cluster).unwrap_or(false);
+        let answers = || wire::brokers(self.port, &self.cluster).is_ok_and(|alive| alive > 0);
         self.server = Some(launch::answering(server, &self.folder, deadline, answers)?);
         Ok(())
     }

@@ -52,12 +52,12 @@ fn a_killed_broker_comes_back_on_its_port_with_its_data() {
 #[test]
 fn brokers_side_by_side_are_strangers() {
     let (Ok(mut one), Ok(other)) = (Kafka::start(), Kafka::start()) else { return };
-    assert!(!wire::is_up(other.port(), &one.cluster).expect("the other one is up"));
+    assert_eq!(wire::brokers(other.port(), &one.cluster).expect("the other one is up"), 0);
 
     one.stop();
 
-    assert!(wire::is_up(one.port(), &one.cluster).is_err());
-    assert!(wire::is_up(other.port(), &other.cluster).expect("the other one is up"));
+    assert!(wire::brokers(one.port(), &one.cluster).is_err());
+    assert_eq!(wire::brokers(other.port(), &other.cluster).expect("the other one is up"), 1);
 }
 
 #[test]

@@ -16,11 +16,11 @@ const NO_CLIENT_ID: i16 = -1;
 /// In the answer: its number, and how long we were slowed down.
 const BEFORE_BROKERS: usize = 8;
 
-/// Whether the broker on this port is of this cluster, and the cluster counts it as alive.
+/// How many brokers the one on this port counts as alive; none, if it is of another cluster.
 ///
 /// # Errors
 /// Nobody listens, or does not answer.
-pub fn is_up(port: u16, cluster: &str) -> io::Result<bool> {
+pub fn brokers(port: u16, cluster: &str) -> io::Result<u32> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(LIMIT))?;
     stream.write_all(&request())?;
@@ -28,8 +28,9 @@ pub fn is_up(port: u16, cluster: &str) -> io::Result<bool> {
     stream.read_exact(&mut length)?;
     let mut answer = vec![0; u32::from_be_bytes(length) as usize];
     stream.read_exact(&mut answer)?;
-    let alive = answer.get(BEFORE_BROKERS..BEFORE_BROKERS + 4).is_some_and(|brokers| brokers != [0; 4]);
-    Ok(alive && answer.windows(cluster.len()).any(|bytes| bytes == cluster.as_bytes()))
+    let alive = answer.get(BEFORE_BROKERS..BEFORE_BROKERS + 4).and_then(|brokers| Some(u32::from_be_bytes(brokers.try_into().ok()?)));
+    let is_ours = answer.windows(cluster.len()).any(|bytes| bytes == cluster.as_bytes());
+    Ok(alive.filter(|_| is_ours).unwrap_or_default())
 }
 
 /// For the metadata of no topics; its number is 0.

@@ -42,13 +42,20 @@ impl Process {
 
     /// The first log line with this message, as soon as it is there.
     pub fn says(&mut self, message: &str) -> Value {
-        let line = |lines: &Lines| {
-            let mut lines = lines.out.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            lines.find(|line| line["message"] == message)
-        };
+        self.first(|line| line["message"] == message).unwrap_or_else(|lines| panic!("it does not say {message:?}, but {lines}"))
+    }
+
+    /// The first log line in which a field has this text, as soon as it is there.
+    pub fn tells(&mut self, field: &str, text: &str) -> Value {
+        let has = |line: &Value| line[field].as_str().is_some_and(|value| value.contains(text));
+        self.first(has).unwrap_or_else(|lines| panic!("no {field} with {text:?}, but {lines}"))
+    }
+
+    fn first(&mut self, wanted: impl Fn(&Value) -> bool) -> Result<Value, String> {
+        let line = |lines: &Lines| lines.out.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find(|line| wanted(line));
         let lines = self.said.lines.lock().unwrap();
         let (lines, _) = self.said.more.wait_timeout_while(lines, DEADLINE, |lines| lines.open > 0 && line(lines).is_none()).unwrap();
-        line(&lines).unwrap_or_else(|| panic!("it does not say {message:?}, but {lines:?}"))
+        line(&lines).ok_or_else(|| format!("{lines:?}"))
     }
 
     /// Every log line so far.

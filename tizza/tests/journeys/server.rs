@@ -54,6 +54,11 @@ impl Server {
         self.process.logged()
     }
 
+    /// The first log line in which a field has this text, as soon as it is there.
+    pub fn tells(&mut self, field: &str, text: &str) -> Value {
+        self.process.tells(field, text)
+    }
+
     pub fn signal(&self, name: &str) {
         self.process.signal(name);
     }

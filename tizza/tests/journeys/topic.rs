@@ -219,7 +219,7 @@ async fn whatever_dies_freezes_or_joins_the_topic_and_the_rows_are_what_the_log_
 }
 
 /// Opens a place, and then bakes, likes and dislikes until it is told to stop.
-async fn write(client: Client, n: usize, stop: Arc<std::sync::atomic::AtomicBool>, done: Arc<AtomicUsize>) {
+pub async fn write(client: Client, n: usize, stop: Arc<std::sync::atomic::AtomicBool>, done: Arc<AtomicUsize>) {
     let account = json!({ "username": format!("owner{n}"), "password": PASSWORD });
     client.post("/api/v1/users", account).await.expect(StatusCode::CREATED);
     client.opens_pizzeria().await;

@@ -116,7 +116,7 @@ impl<L: Ledger, B: Broker> Relay<L, B> {
                     tracing::warn!(%error, "the relay waits for the log");
                     RETRY
                 }
-                Err(error @ TopicError::Away { .. }) => {
+                Err(error) if error.passes() => {
                     self.tell(&error);
                     RETRY
                 }
@@ -187,6 +187,7 @@ impl<L: Ledger, B: Broker> Relay<L, B> {
         if moved || self.behind(heads).next().is_none() {
             self.moved_at = self.log.now();
             if std::mem::take(&mut self.told) {
+                self.topic.let_in();
                 tracing::info!(topic = self.topic.name(), "records arrive again");
             }
         } else if self.log.now() - self.moved_at > SILENCE {

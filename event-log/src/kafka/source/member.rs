@@ -11,7 +11,7 @@ use std::{
 use super::intake::Intake;
 use crate::{
     PARTITIONS,
-    kafka::{Quiet, STATISTICS, Topic, TopicError, envelope, is_connected, ports::Fetch},
+    kafka::{STATISTICS, Topic, TopicError, envelope, is_connected, ports::Fetch},
 };
 use rdkafka::{
     ClientConfig, ClientContext, Message, Offset, TopicPartitionList,
@@ -42,7 +42,7 @@ impl Shared {
         config.set("heartbeat.interval.ms", (session_timeout.as_millis() / 4).clamp(250, 3_000).to_string());
         config.set("queued.max.messages.kbytes", "8192").set("fetch.wait.max.ms", "100").set("fetch.error.backoff.ms", "100");
         config.set("statistics.interval.ms", STATISTICS);
-        let away = |source| TopicError::Away { servers: self.topic.servers().into(), source };
+        let away = |source| self.topic.away(source);
         let consumer = config.create_with_context(Member(self.clone())).map_err(away)?;
         let consumer: StreamConsumer<Member> = consumer;
         consumer.subscribe(&[self.topic.name()]).map_err(away)?;
@@ -106,15 +106,21 @@ pub struct Member(Arc<Shared>);
 
 impl ClientContext for Member {
     fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
-        Quiet.log(level, facility, message);
+        self.0.topic.quiet().log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        Quiet.error(error, reason);
+        // Not here, where records are waited for: the broker may be asked what is wrong.
+        let (quiet, reason) = (self.0.topic.quiet(), reason.to_owned());
+        std::thread::spawn(move || quiet.error(error, &reason));
     }
 
     fn stats(&self, statistics: Statistics) {
-        self.0.is_connected.store(is_connected(&statistics), SeqCst);
+        let is_connected = is_connected(&statistics);
+        if is_connected && !self.0.is_connected.load(SeqCst) {
+            self.0.topic.refusals.forget();
+        }
+        self.0.is_connected.store(is_connected, SeqCst);
     }
 }
 

@@ -77,6 +77,12 @@ impl<L: Ledger> TopicSource<L> {
         &self.shared.topic
     }
 
+    /// Why a broker does not let us in, if one does not.
+    #[must_use]
+    pub fn refused(&self) -> Option<String> {
+        self.shared.topic.refused()
+    }
+
     /// How the following goes.
     #[must_use]
     pub fn following(&self) -> Following {
@@ -120,7 +126,7 @@ impl<L: Ledger> TopicSource<L> {
         let mut told = false;
         while !shutdown.is_cancelled() {
             match shutdown.run_until_cancelled(self.shared.topic.check()).await {
-                Some(Err(error @ TopicError::Away { .. })) => {
+                Some(Err(error)) if error.passes() => {
                     if !std::mem::replace(&mut told, true) {
                         tracing::warn!(%error, "the topic is waited for");
                     }
