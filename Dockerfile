@@ -7,9 +7,10 @@ FROM rust:1.95-slim-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends g++ gcc make perl && rm -rf /var/lib/apt/lists/*
 WORKDIR /tizza
 COPY . .
-# Dependencies stay compiled in the caches, so they leave the image out and the next build finds them.
+# Dependencies stay compiled in the caches, where the next build finds them. Where a line is in the source is three quarters of the program; names stay.
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/tizza/target \
-    cargo build --locked --release --package tizza && cp target/release/tizza /usr/local/bin/
+    cargo build --locked --release --package tizza \
+    && strip --strip-debug -o /usr/local/bin/tizza target/release/tizza
 # A volume that is mounted there begins as this folder: with its owner.
 RUN mkdir /var/lib/tizza
 
