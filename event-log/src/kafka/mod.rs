@@ -5,6 +5,7 @@
 //! | [`topic`] | where the topic is; looking at it, making it |
 //! | [`access`] | how brokers are spoken to: in the open or by TLS, and as whom |
 //! | `refusals` | brokers that do not let us in, and why |
+//! | `error` | why a topic cannot be used |
 //! | [`envelope`] | an event as a record: a CloudEvent in Kafka's binary binding |
 //! | [`ports`] | what these ask of the world, and a simulation plays |
 //! | [`producer`] | records on their way, and which have arrived |
@@ -16,6 +17,7 @@
 pub mod access;
 pub mod audit;
 pub mod envelope;
+mod error;
 pub mod ports;
 mod positions;
 pub mod producer;
@@ -28,10 +30,11 @@ use rdkafka::{ClientContext, config::RDKafkaLogLevel, error::KafkaError, statist
 
 use self::refusals::Refusals;
 pub use access::Access;
+pub use error::TopicError;
 pub use positions::{Arrived, Backlog, Known};
 pub use relay::Relay;
 pub use source::{Following, TopicSource};
-pub use topic::{Making, Topic, TopicError};
+pub use topic::{Making, Topic};
 
 /// How often the client library tells which brokers are there: a connection that is back raises no event.
 const STATISTICS: &str = "2000";
