@@ -5,11 +5,11 @@
 //!
 //! | module | what lives there |
 //! | --- | --- |
-//! | [`world`] | what is true, and the clock |
-//! | [`node`] | a process's way to it, where calls are slow and fail |
-//! | [`ledger`], [`broker`], [`group`], [`rows`], [`desk`] | the log's database, the topic, those who fetch from it, the read store, the policies' tables |
-//! | [`process`] | what runs: the real relay, workers and policies |
-//! | [`play`] | one seed: what happens when, and what must hold |
+//! | `world` | what is true, and the clock |
+//! | `node` | a process's way to it, where calls are slow and fail |
+//! | `ledger`, `broker`, `group`, `rows`, `desk` | the log's database, the topic, those who fetch from it, the read store, the policies' tables |
+//! | `process` | what runs: the real relay, workers and policies |
+//! | `play` | one seed: what happens when, and what must hold |
 //!
 //! What must hold, whatever happens: in the end a reader that takes the last position + 1 and skips the rest gets everything from the topic; nobody sends without the lease; nothing is said to have arrived that has not; each projection folds each
 //! event once and in order; each event is reacted to or parked before a policy passes it, and takes effect once.

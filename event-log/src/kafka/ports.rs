@@ -34,7 +34,7 @@ pub trait Ledger: Clone + Send + Sync + 'static {
     /// See [`EventLog::read`].
     fn read(&self, partition: Partition, after: Position, limit: usize) -> impl Future<Output = Result<Vec<Recorded>, Error>> + Send;
 
-    /// See [`EventLog::read_sealed`].
+    /// The same, with what is sealed as it is stored.
     fn read_sealed(&self, partition: Partition, after: Position, limit: usize)
     -> impl Future<Output = Result<Vec<Recorded>, Error>> + Send;
 
