@@ -47,7 +47,7 @@ impl Admin {
     /// # Errors
     /// The port is taken or not allowed, or the address is not one of this machine.
     pub async fn bind(&self, default_port: u16) -> Result<TcpListener, ConfigError> {
-        bind("ADMIN_PORT", &self.admin_host, self.admin_port.unwrap_or(default_port)).await
+        bind(["ADMIN_HOST", "ADMIN_PORT"], &self.admin_host, self.admin_port.unwrap_or(default_port)).await
     }
 }
 
@@ -89,7 +89,7 @@ impl Listen {
     /// The port is taken or not allowed, or the address is not one of this machine.
     pub async fn bind(&self, default_port: u16) -> Result<TcpListener, ConfigError> {
         let port = self.http_port.unwrap_or(default_port);
-        bind("HTTP_PORT", &self.http_host, port).await
+        bind(["HTTP_HOST", "HTTP_PORT"], &self.http_host, port).await
     }
 
     /// The start of every link.
@@ -110,9 +110,14 @@ impl Listen {
     }
 }
 
-async fn bind(setting: &'static str, host: &str, port: u16) -> Result<TcpListener, ConfigError> {
+async fn bind([host_setting, port_setting]: [&'static str; 2], host: &str, port: u16) -> Result<TcpListener, ConfigError> {
     TcpListener::bind((host, port)).await.map_err(|source| ConfigError {
-        setting,
+        // All else is about the address: it names nobody, or somebody else.
+        setting: if matches!(source.kind(), std::io::ErrorKind::AddrInUse | std::io::ErrorKind::PermissionDenied) {
+            port_setting
+        } else {
+            host_setting
+        },
         problem: format!("cannot listen on {host}:{port}: {source}"),
         source: None,
         passes: false,
@@ -176,5 +181,7 @@ mod tests {
         let taken = holder.local_addr().unwrap().port();
         let refused = Listen { http_port: Some(taken), ..listen(None) }.bind(8080).await.unwrap_err();
         assert!(refused.to_string().starts_with(&format!("HTTP_PORT: cannot listen on 127.0.0.1:{taken}")), "{refused}");
+        let elsewhere = Listen { http_host: "192.0.2.1".into(), http_port: Some(0), ..listen(None) }.bind(8080).await.unwrap_err();
+        assert_eq!(elsewhere.setting, "HTTP_HOST");
     }
 }
