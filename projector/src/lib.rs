@@ -8,6 +8,7 @@
 //! | [`projection`] | what a projection is |
 //! | [`table`] | rows of a table while a batch is folded: loaded, changed in memory, written back |
 //! | [`lag`] | how far behind it is, and how the topic is followed: for operators |
+//! | [`operations`] | what operators can do |
 //! | [`service`] | the same as a program of its own |
 //! | [`users`], [`pizzerias`], [`pizzas`], [`likes`] | the slices' projections |
 //!
@@ -15,6 +16,7 @@
 
 pub mod lag;
 pub mod likes;
+pub mod operations;
 pub mod pizzas;
 pub mod pizzerias;
 pub mod ports;
@@ -35,7 +37,7 @@ use read_store::ReadStore;
 use service_kit::config::Group;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use ports::Prepared;
+pub use ports::{Folds, Prepared};
 pub use projection::{Fold, FoldError, Projection};
 pub use source::Source;
 pub use worker::{Step, Worker};
@@ -64,7 +66,7 @@ pub async fn prepare(log: &Epochs, store: &ReadStore) -> Result<Vec<Prepared>, s
     let mut prepared = vec![];
     for projection in projections() {
         let generation = store.ensure(projection.view(), &projection.tables()).await?;
-        prepared.push((projection, generation));
+        prepared.push(Prepared::new(projection, generation));
     }
     Ok(prepared)
 }
@@ -153,6 +155,6 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// Up to where the furthest projection has folded each partition.
 async fn furthest(store: &ReadStore, prepared: &[Prepared]) -> Result<Heads, sqlx::Error> {
     let checkpoints = store.checkpoints().await?;
-    let known = prepared.iter().filter_map(|(projection, generation)| checkpoints.get(&(projection.view().name.to_owned(), *generation)));
+    let known = prepared.iter().filter_map(|one| checkpoints.get(&(one.key().0.to_owned(), one.generation)));
     Ok(known.fold(Heads::default(), |far, positions| std::array::from_fn(|partition| far[partition].max(positions[partition]))))
 }

@@ -11,8 +11,39 @@ use tokio::sync::watch;
 
 use crate::{FoldError, Projection};
 
-/// A projection, and the generation of its tables.
-pub type Prepared = (Arc<dyn Projection>, i64);
+/// A projection, and a generation of its tables.
+#[derive(Clone)]
+pub struct Prepared {
+    /// What folds.
+    pub projection: Arc<dyn Projection>,
+    /// The generation's number.
+    pub generation: i64,
+    /// What of the log goes into it.
+    pub folds: Folds,
+}
+
+/// What of the log goes into a generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Folds {
+    /// All that its projection lists.
+    Everything,
+    /// Deletions of users, and nothing else: it shows what was once.
+    Deletions,
+}
+
+impl Prepared {
+    /// A generation that everything goes into.
+    #[must_use]
+    pub fn new(projection: Arc<dyn Projection>, generation: i64) -> Self {
+        Self { projection, generation, folds: Folds::Everything }
+    }
+
+    /// The view's name, and the generation.
+    #[must_use]
+    pub fn key(&self) -> (&'static str, i64) {
+        (self.projection.view().name, self.generation)
+    }
+}
 
 /// Where events come from.
 pub trait Feed: Send + Sync {
@@ -57,7 +88,7 @@ pub trait Rows: Send + Sync {
 }
 
 fn names(into: &[Prepared]) -> Vec<(&'static str, i64)> {
-    into.iter().map(|(projection, generation)| (projection.view().name, *generation)).collect()
+    into.iter().map(Prepared::key).collect()
 }
 
 impl Rows for ReadStore {
@@ -77,8 +108,8 @@ impl Rows for ReadStore {
         if !advance(&mut tx, &names(into), partition, from, to).await? {
             return Ok(false);
         }
-        for (projection, generation) in into {
-            projection.fold(&mut tx, *generation, batch).await?;
+        for prepared in into {
+            prepared.projection.fold(&mut tx, prepared.generation, batch).await?;
         }
         tx.commit().await?;
         Ok(true)

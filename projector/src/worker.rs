@@ -91,7 +91,7 @@ impl<F: Feed, R: Rows> Worker<F, R> {
     #[must_use]
     pub fn new(source: F, store: R, partition: Partition, projections: &[Prepared]) -> Self {
         let track = |prepared: &Prepared| {
-            let (name, partition) = (prepared.0.view().name, partition.number().to_string());
+            let (name, partition) = (prepared.key().0, partition.number().to_string());
             Track {
                 prepared: prepared.clone(),
                 position: None,
@@ -185,7 +185,7 @@ impl<F: Feed, R: Rows> Worker<F, R> {
             Err(FoldError::Database(error)) if Fault::of(&error) == Fault::Clash => Ok(true),
             Err(error) => {
                 if let [alone] = group {
-                    let (partition, projection) = (self.partition.number(), into[0].0.view().name);
+                    let (partition, projection) = (self.partition.number(), into[0].key().0);
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
                     tracing::error!(partition, projection, %error, cause, "a projection stands still");
                     self.tracks[*alone].failed_at = Some(self.source.now());
@@ -208,8 +208,8 @@ impl<F: Feed, R: Rows> Worker<F, R> {
         }
         let checkpoints = self.store.checkpoints().await?;
         for track in &mut self.tracks {
-            let (projection, generation) = &track.prepared;
-            let key = (projection.view().name.to_owned(), *generation);
+            let (name, generation) = track.prepared.key();
+            let key = (name.to_owned(), generation);
             track.position = Some(checkpoints.get(&key).map_or(0, |positions| positions[self.partition.index()]));
         }
         // Others may have folded it meanwhile.

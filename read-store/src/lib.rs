@@ -5,12 +5,14 @@
 //! | [`views`] | names, versions and tables of the views |
 //! | [`generations`] | tables by generation, and which generation is live |
 //! | [`checkpoints`] | how far each generation has come, and waiting for it |
+//! | [`jobs`] | rebuilds, verifications and copies, and how far they are |
 //!
 //! A table `pizzas` exists as `pizzas_g1`, `pizzas_g2`, …: one for each generation of its view. Statements are written with
 //! `{pizzas}` and expanded for the live generation, so that a swap is one row's change and no table is ever renamed.
 
 pub mod checkpoints;
 pub mod generations;
+pub mod jobs;
 pub mod views;
 
 use std::{
@@ -42,6 +44,11 @@ static STORE: Store = Store {
             name: "epoch",
             sqlite: include_str!("../migrations/sqlite/2_epoch.sql"),
             postgres: include_str!("../migrations/postgres/2_epoch.sql"),
+        },
+        Step {
+            name: "rebuilds",
+            sqlite: include_str!("../migrations/sqlite/3_rebuilds.sql"),
+            postgres: include_str!("../migrations/postgres/3_rebuilds.sql"),
         },
     ],
 };

@@ -30,7 +30,7 @@ pub struct Play {
 
 impl Play {
     pub fn new(seed: u64, flaw: Option<Flaw>, told: bool) -> Self {
-        let prepared = projector::projections().into_iter().take(2).map(|projection| (projection, 1)).collect();
+        let prepared = projector::projections().into_iter().take(2).map(|projection| Prepared::new(projection, 1)).collect();
         let mut play = Self { world: World::new(seed, flaw, told), processes: vec![], prepared, started: 0 };
         for kind in [Kind::Relay, Kind::Relay, Kind::Projector, Kind::Projector, Kind::Policy, Kind::Policy] {
             let process = play.start(kind);
@@ -268,10 +268,8 @@ impl Play {
         let heads: Vec<_> = state.log.iter().map(Vec::len).collect();
         let topic = state.held;
         let folded: Vec<_> = (self.prepared.iter())
-            .map(|(projection, generation)| {
-                let name = projection.view().name;
-                (name, (0..USED).map(|partition| state.checkpoint(name, *generation, partition)).collect::<Vec<_>>())
-            })
+            .map(Prepared::key)
+            .map(|(name, generation)| (name, (0..USED).map(|partition| state.checkpoint(name, generation, partition)).collect::<Vec<_>>()))
             .collect();
         format!("log {heads:?}, topic {topic:?}, folded {folded:?}, policy done: {}", state.is_seen_to())
     }

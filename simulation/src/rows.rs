@@ -45,16 +45,15 @@ impl State {
         let whole = found == (from + 1..=to).collect::<Vec<_>>();
         self.must(whole, || format!("{found:?} are folded from {from} to {to}"));
         let blind = self.flaw == Some(Flaw::BlindCheckpoints);
-        let stands = |(projection, generation): &Prepared| self.checkpoint(projection.view().name, *generation, partition) == from;
+        let stands = |one: &Prepared| self.checkpoint(one.key().0, one.generation, partition) == from;
         if !blind && !into.iter().all(stands) {
             self.count("another worker was faster");
             return false;
         }
-        for (projection, generation) in into {
-            let name = projection.view().name;
-            let before = self.checkpoint(name, *generation, partition);
+        for (name, generation) in into.iter().map(Prepared::key) {
+            let before = self.checkpoint(name, generation, partition);
             self.must(before == from, || format!("{name} folds {partition} from {from}, and has folded up to {before}"));
-            self.folds.push((name, *generation, partition, from, to));
+            self.folds.push((name, generation, partition, from, to));
         }
         self.tell(|| format!("{} fold {partition} from {from} to {to}", into.len()));
         true
@@ -83,9 +82,8 @@ impl State {
 
     /// Everything is folded.
     pub fn is_folded(&self, prepared: &[Prepared]) -> bool {
-        let there = |(projection, generation): &Prepared, partition| {
-            self.checkpoint(projection.view().name, *generation, partition) == self.log[partition].len() as Position
-        };
+        let there =
+            |one: &Prepared, partition| self.checkpoint(one.key().0, one.generation, partition) == self.log[partition].len() as Position;
         prepared.iter().all(|one| (0..USED).all(|partition| there(one, partition)))
     }
 }

@@ -24,8 +24,8 @@ impl Rows {
 
     pub async fn fold(&self, batch: &[Recorded]) {
         let mut tx = self.store.database.begin().await.unwrap();
-        for (projection, generation) in &self.generations {
-            projection.fold(&mut tx, *generation, batch).await.unwrap();
+        for one in &self.generations {
+            one.projection.fold(&mut tx, one.generation, batch).await.unwrap();
         }
         tx.commit().await.unwrap();
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use database::StoreUrl;
 use event_log::{Append, EventLog, KeyStore, Keys, LogStore, Outcome, Partition, Position};
-use projector::{Projection, Step, Worker};
+use projector::{Prepared, Projection, Step, Worker};
 use read_store::ReadStore;
 use tempfile::TempDir;
 
@@ -16,7 +16,7 @@ use crate::{
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub type Generations = Vec<(Arc<dyn Projection>, i64)>;
+pub type Generations = Vec<Prepared>;
 
 /// A folder, and a read store in it or on a server.
 pub struct Place {
@@ -101,7 +101,7 @@ impl Tizza {
     /// One more projection.
     pub async fn add(&mut self, projection: Arc<dyn Projection>) {
         let generation = self.store.ensure(projection.view(), &projection.tables()).await.unwrap();
-        self.generations.push((projection, generation));
+        self.generations.push(Prepared::new(projection, generation));
     }
 
     pub async fn restarted(self) -> Self {

@@ -72,8 +72,8 @@ async fn folded(url: &StoreUrl) -> ReadStore {
     let generations = projector::prepare(&event_log::Epochs::default(), &store).await.unwrap();
     for events in history().into_values() {
         let mut tx = store.database.begin().await.unwrap();
-        for (projection, generation) in &generations {
-            projection.fold(&mut tx, *generation, &events).await.unwrap();
+        for one in &generations {
+            one.projection.fold(&mut tx, one.generation, &events).await.unwrap();
         }
         tx.commit().await.unwrap();
     }

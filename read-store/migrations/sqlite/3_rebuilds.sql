@@ -1,0 +1,57 @@
+-- What a generation is for: 'building' (a job fills it, workers leave it alone), 'folded' (workers fold it: the live one, one that waits to be
+-- swapped in, one that was live), 'copy' (as it was once: workers fold only deletions of users into it), 'gone' (its tables are dropped).
+alter table generations add column state text not null default 'folded';
+-- Seconds since 1970, as all times here: when it was last read by clients.
+alter table generations add column retired_at integer;
+-- A copy's name.
+alter table generations add column name text;
+
+-- How many events of the partition are parked; read together with the position by whoever moves it.
+alter table checkpoints add column parked integer not null default 0;
+
+-- Events that a generation could not fold, and those of their streams behind them: by place, for the events are in the log.
+create table parked_events (
+    projection text not null,
+    generation integer not null,
+    partition integer not null,
+    position integer not null,
+    stream_id blob not null,
+    subject_id blob,
+    type text not null,
+    -- Null: only what is before it of its stream cannot be folded.
+    reason text,
+    parked_at integer not null,
+    constraint parked_events_by_place primary key (projection, generation, partition, position)
+) strict, without rowid;
+
+-- Events that an operator has given up on, for all generations of a version.
+create table skipped_events (
+    projection text not null,
+    version integer not null,
+    partition integer not null,
+    position integer not null,
+    reason text not null,
+    skipped_by text not null,
+    skipped_at integer not null,
+    constraint skipped_events_by_place primary key (projection, version, partition, position)
+) strict, without rowid;
+
+-- What operators asked for that takes a while: rebuilds, verifications, copies; and generations for a new version.
+create table jobs (
+    id blob primary key not null,
+    kind text not null,
+    projection text not null,
+    version integer not null,
+    -- 'running', 'paused', 'done', 'failed', 'aborted'.
+    state text not null,
+    -- 'pause' or 'abort', until whoever runs it has done so.
+    wanted text,
+    -- JSON: what was asked for, how far it is, what it came to.
+    request text not null,
+    progress text not null,
+    outcome text,
+    started_at integer not null,
+    changed_at integer not null
+) strict, without rowid;
+-- One at a time for each projection and version.
+create unique index jobs_open on jobs (projection, version) where state in ('running', 'paused');
