@@ -41,6 +41,9 @@ pub trait Projection: Send + Sync {
     /// The statements that make its tables.
     fn tables(&self) -> Vec<Definition>;
 
+    /// The shapes of its tables.
+    fn shapes(&self) -> &'static [&'static Table];
+
     /// Folds a batch into the tables of a generation, within the worker's transaction.
     fn fold<'a>(&'a self, db: &'a mut Transaction, generation: i64, batch: &'a [Recorded]) -> BoxFuture<'a, Result<(), FoldError>>;
 }
@@ -77,6 +80,10 @@ impl<F: Fold> Projection for Of<F> {
 
     fn tables(&self) -> Vec<Definition> {
         F::TABLES.iter().map(|table| table.definition()).collect()
+    }
+
+    fn shapes(&self) -> &'static [&'static Table] {
+        F::TABLES
     }
 
     fn fold<'a>(&'a self, db: &'a mut Transaction, generation: i64, batch: &'a [Recorded]) -> BoxFuture<'a, Result<(), FoldError>> {

@@ -1,0 +1,62 @@
+//! Taking generations away.
+
+use database::{Either, on};
+use sqlx::AssertSqlSafe;
+
+use crate::{Generation, ReadStore, live::table_of};
+
+impl Generation {
+    /// Its tables, as the database calls them.
+    #[must_use]
+    pub fn table_names(&self) -> Vec<String> {
+        self.tables.iter().map(|table| table_of(table, self.generation)).collect()
+    }
+
+    /// What a copy's tables are called for those who look at them.
+    #[must_use]
+    pub fn copy_names(&self) -> Vec<String> {
+        let name = self.name.iter();
+        name.flat_map(|name| self.tables.iter().map(move |table| format!("{table}_{name}"))).collect()
+    }
+}
+
+impl ReadStore {
+    /// Gives a copy's tables the names that it was asked for with.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn name_copy(&self, copy: &Generation) -> Result<(), sqlx::Error> {
+        let mut tx = self.begin_for_good().await?;
+        for (name, table) in copy.copy_names().iter().zip(copy.table_names()) {
+            let sql = AssertSqlSafe(format!("drop view if exists {name}; create view {name} as select * from {table}"));
+            on!(&mut tx, |db| sqlx::raw_sql(sql).execute(&mut **db).await.map(drop))?;
+        }
+        tx.commit().await
+    }
+
+    /// Drops a generation that is not live. Workers that still fold it find that it has no checkpoints any more.
+    ///
+    /// # Errors
+    /// The database's own; on Postgres also that somebody reads a table for longer than a second.
+    pub async fn drop_generation(&self, generation: &Generation) -> Result<(), sqlx::Error> {
+        let mut tx = self.begin_for_good().await?;
+        if let Either::Postgres(tx) = &mut tx {
+            sqlx::raw_sql("set local lock_timeout = '1s'").execute(&mut **tx).await?;
+        }
+        let (name, number) = (&generation.projection, generation.generation);
+        // Checkpoints first, as whoever folds: nobody waits for each other in a circle.
+        for sql in [
+            "delete from checkpoints where projection = $1 and generation = $2",
+            "delete from parked_events where projection = $1 and generation = $2",
+            "delete from live_generations where projection = $1 and generation = $2",
+            "update generations set state = 'gone' where projection = $1 and generation = $2",
+        ] {
+            on!(&mut tx, |db| sqlx::query(sql).bind(name).bind(number).execute(&mut **db).await.map(drop))?;
+        }
+        let views = generation.copy_names().into_iter().map(|name| format!("drop view if exists {name};"));
+        let tables = generation.table_names().into_iter().map(|name| format!("drop table if exists {name};"));
+        let sql = AssertSqlSafe(views.chain(tables).collect::<String>());
+        on!(&mut tx, |db| sqlx::raw_sql(sql).execute(&mut **db).await.map(drop))?;
+        tx.commit().await
+    }
+}
