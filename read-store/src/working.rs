@@ -79,6 +79,64 @@ impl ReadStore {
         Ok(asked == 1)
     }
 
+    /// One job.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn job(&self, id: Uuid) -> Result<Option<Job>, sqlx::Error> {
+        let sql = sqlx::AssertSqlSafe(format!("select {COLUMNS} from jobs where id = $1"));
+        let row: Option<Row> = on!(&self.database.reader, |db| sqlx::query_as(sql).bind(id).fetch_optional(db).await)?;
+        row.map(job).transpose()
+    }
+
+    /// The newest jobs first, at most so many.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn jobs(&self, limit: i64) -> Result<Vec<Job>, sqlx::Error> {
+        let sql = sqlx::AssertSqlSafe(format!("select {COLUMNS} from jobs order by started_at desc, id desc limit $1"));
+        let rows: Vec<Row> = on!(&self.database.reader, |db| sqlx::query_as(sql).bind(limit).fetch_all(db).await)?;
+        rows.into_iter().map(job).collect()
+    }
+
+    /// The job of a view that is not over, if there is one.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn open_job(&self, view: &View) -> Result<Option<Job>, sqlx::Error> {
+        let sql = format!("select {COLUMNS} from jobs where projection = $1 and version = $2 and state in ('running', 'paused')");
+        let sql = sqlx::AssertSqlSafe(sql);
+        let row: Option<Row> =
+            on!(&self.database.reader, |db| sqlx::query_as(sql).bind(view.name).bind(view.version).fetch_optional(db).await)?;
+        row.map(job).transpose()
+    }
+
+    /// Has a job that is not over paused or dropped; `false`: it is over.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn wish(&self, id: Uuid, wish: Wish) -> Result<bool, sqlx::Error> {
+        let sql = "update jobs set wanted = $2 where id = $1 and (state = 'running' or (state = 'paused' and $2 = 'abort'))";
+        let wanted = if wish == Wish::Pause { "pause" } else { "abort" };
+        let mut tx = self.begin_for_good().await?;
+        let changed = on!(&mut tx, |db| sqlx::query(sql).bind(id).bind(wanted).execute(&mut **db).await?.rows_affected());
+        tx.commit().await?;
+        Ok(changed == 1)
+    }
+
+    /// Has a paused job go on, as it is asked for now; `false`: it is not paused.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn resume(&self, id: Uuid, request: &Request) -> Result<bool, sqlx::Error> {
+        let sql = "update jobs set state = 'running', wanted = null, request = $2 where id = $1 and state = 'paused'";
+        let request = text(request)?;
+        let mut tx = self.begin_for_good().await?;
+        let changed = on!(&mut tx, |db| sqlx::query(sql).bind(id).bind(request).execute(&mut **db).await?.rows_affected());
+        tx.commit().await?;
+        Ok(changed == 1)
+    }
+
     /// How far a job is; the answer is what an operator wants of it, if anything.
     ///
     /// # Errors

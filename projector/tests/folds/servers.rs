@@ -12,7 +12,7 @@ use database::{Either, Transaction};
 use event_log::{Partition, Recorded};
 use events::likes::Reaction::{Dislike, Like};
 use futures::future::{BoxFuture, FutureExt};
-use projector::{table::Table, FoldError, Projection, Step, worker};
+use projector::{FoldError, Projection, Step, table::Table, worker};
 use read_store::{Definition, Progress, View};
 use test_servers::{Options, Postgres};
 use tokio_util::sync::CancellationToken;
