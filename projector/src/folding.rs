@@ -1,6 +1,9 @@
 //! Which generations are folded: they come and go while workers run.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use read_store::{Generation, ReadStore, Role};
 use tokio::sync::watch;
@@ -10,6 +13,9 @@ use crate::{Folds, Prepared, projections};
 
 /// How often it is looked whether another process has made or dropped one.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// How often it is said that they are folded.
+const SAY: Duration = Duration::from_secs(20);
 
 /// The generations that this program's workers fold; clones share them.
 #[derive(Clone)]
@@ -51,11 +57,25 @@ impl Folding {
 
     /// Looks again and again, until `shutdown`.
     pub async fn follow(&self, shutdown: &CancellationToken) {
+        let mut said: Option<Instant> = None;
         while shutdown.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
-            if let Err(error) = self.refresh().await {
+            let mut done = self.refresh().await;
+            if done.is_ok() && said.is_none_or(|said| said.elapsed() > SAY) {
+                said = Some(Instant::now());
+                done = self.say().await;
+            }
+            if let Err(error) = done {
                 tracing::debug!(%error, "which generations there are cannot be read");
             }
         }
+    }
+
+    /// Says which versions are folded: what another release folds is not dropped.
+    async fn say(&self) -> Result<(), sqlx::Error> {
+        for projection in projections() {
+            self.store.is_folding(projection.view()).await?;
+        }
+        Ok(())
     }
 }
 

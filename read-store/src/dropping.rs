@@ -34,16 +34,23 @@ impl ReadStore {
         tx.commit().await
     }
 
-    /// Drops a generation that is not live. Workers that still fold it find that it has no checkpoints any more.
+    /// Drops a generation, unless it is what programs of its version are to read. Workers that still fold it find that it has no checkpoints any
+    /// more.
     ///
     /// # Errors
     /// The database's own; on Postgres also that somebody reads a table for longer than a second.
-    pub async fn drop_generation(&self, generation: &Generation) -> Result<(), sqlx::Error> {
-        let mut tx = self.begin_for_good().await?;
+    pub async fn drop_generation(&self, generation: &Generation) -> Result<bool, sqlx::Error> {
+        let mut tx = self.begin_making().await?;
+        let read = "select 1 from live_generations l join generations g on g.projection = l.projection and g.generation = l.generation
+            where l.projection = $1 and l.generation = $2 and g.retired_at is null";
+        let (name, number) = (&generation.projection, generation.generation);
+        let read: Option<i32> = on!(&mut tx, |db| sqlx::query_scalar(read).bind(name).bind(number).fetch_optional(&mut **db).await)?;
+        if read.is_some() {
+            return Ok(false);
+        }
         if let Either::Postgres(tx) = &mut tx {
             sqlx::raw_sql("set local lock_timeout = '1s'").execute(&mut **tx).await?;
         }
-        let (name, number) = (&generation.projection, generation.generation);
         // Checkpoints first, as whoever folds: nobody waits for each other in a circle.
         for sql in [
             "delete from checkpoints where projection = $1 and generation = $2",
@@ -57,6 +64,7 @@ impl ReadStore {
         let tables = generation.table_names().into_iter().map(|name| format!("drop table if exists {name};"));
         let sql = AssertSqlSafe(views.chain(tables).collect::<String>());
         on!(&mut tx, |db| sqlx::raw_sql(sql).execute(&mut **db).await.map(drop))?;
-        tx.commit().await
+        tx.commit().await?;
+        Ok(true)
     }
 }

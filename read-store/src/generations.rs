@@ -1,5 +1,6 @@
 //! Tables by generation: made, folded, and dropped.
 
+use chrono::Utc;
 use database::{Either, Transaction, on};
 use event_log::Epochs;
 use serde::{Deserialize, Serialize};
@@ -69,20 +70,23 @@ pub struct Generation {
     pub is_live: bool,
     /// When it ceased to be live, in seconds since 1970.
     pub retired_at: Option<i64>,
+    /// When a program of its version last said that it folds it.
+    pub folded_at: Option<i64>,
     /// A copy's name.
     pub name: Option<String>,
     /// Its tables, without generation.
     pub tables: Vec<String>,
 }
 
-type Row = (String, i64, i64, String, Option<i64>, Option<i64>, Option<String>, Option<String>);
+type Row = (String, i64, i64, String, Option<i64>, Option<i64>, Option<i64>, Option<String>, Option<String>);
 
-fn read((projection, generation, version, state, live, retired_at, name, tables): Row) -> Result<Generation, sqlx::Error> {
+fn read((projection, generation, version, state, live, retired_at, folded_at, name, tables): Row) -> Result<Generation, sqlx::Error> {
     let tables = match tables {
         Some(tables) => serde_json::from_str(&tables).map_err(|e| sqlx::Error::Decode(e.into()))?,
         None => views::ALL.iter().filter(|view| view.name == projection).flat_map(|view| view.tables).map(|&table| table.into()).collect(),
     };
-    Ok(Generation { projection, generation, version, role: Role::of(&state)?, is_live: live.is_some(), retired_at, name, tables })
+    let (role, is_live) = (Role::of(&state)?, live.is_some());
+    Ok(Generation { projection, generation, version, role, is_live, retired_at, folded_at, name, tables })
 }
 
 impl ReadStore {
@@ -91,7 +95,7 @@ impl ReadStore {
     /// # Errors
     /// The database's own.
     pub async fn generations(&self) -> Result<Vec<Generation>, sqlx::Error> {
-        let sql = "select g.projection, g.generation, g.version, g.state, l.generation, g.retired_at, g.name, g.tables
+        let sql = "select g.projection, g.generation, g.version, g.state, l.generation, g.retired_at, g.folded_at, g.name, g.tables
             from generations g
             left join live_generations l on l.projection = g.projection and l.version = g.version and l.generation = g.generation
             where g.state <> 'gone' order by g.projection, g.generation";
@@ -195,6 +199,17 @@ impl ReadStore {
         tx.commit().await
     }
 
+    /// Says that a program of this version folds a view's generations.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn is_folding(&self, view: &View) -> Result<(), sqlx::Error> {
+        let sql = "update generations set folded_at = $3 where projection = $1 and version = $2 and state <> 'gone'";
+        let now = Utc::now().timestamp();
+        let writer = &self.database.writer;
+        on!(writer, |db| sqlx::query(sql).bind(view.name).bind(view.version).bind(now).execute(db).await.map(drop))
+    }
+
     /// A transaction that a crash does not take back: others go by it at once.
     pub(crate) async fn begin_for_good(&self) -> Result<Transaction, sqlx::Error> {
         let mut tx = self.database.begin().await?;
@@ -204,8 +219,8 @@ impl ReadStore {
         Ok(tx)
     }
 
-    /// Of two processes that make tables at once one does, and the other finds them. On SQLite only one writes anyway.
-    async fn begin_making(&self) -> Result<Transaction, sqlx::Error> {
+    /// Of two processes that make or drop tables or flip at once one does, and the other finds what it did. On SQLite only one writes anyway.
+    pub(crate) async fn begin_making(&self) -> Result<Transaction, sqlx::Error> {
         let mut tx = self.begin_for_good().await?;
         if let Either::Postgres(tx) = &mut tx {
             sqlx::raw_sql("lock table generations in share row exclusive mode").execute(&mut **tx).await?;

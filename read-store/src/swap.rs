@@ -3,7 +3,7 @@
 use chrono::Utc;
 use database::{Either, Transaction, on};
 
-use crate::{Partition, Positions, ReadStore, View};
+use crate::{Partition, Positions, ReadStore, View, generations::live_generation};
 
 /// What a swap came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Swap {
     },
     /// It is live already.
     AlreadyLive,
+    /// It is not there any more.
+    Gone,
     /// It has not folded all that the live one has: somebody might see less than before.
     Behind,
     /// It has parked events that the live one has not.
@@ -28,13 +30,15 @@ impl ReadStore {
     /// # Errors
     /// The database's own.
     pub async fn swap(&self, view: &View, to: i64, force: bool) -> Result<Swap, sqlx::Error> {
-        let mut tx = self.begin_for_good().await?;
-        let point = "select generation from live_generations where projection = $1 and version = $2";
-        let point = tx.pick(point, "select generation from live_generations where projection = $1 and version = $2 for update");
-        let from: Option<i64> =
-            on!(&mut tx, |db| sqlx::query_scalar(point).bind(view.name).bind(view.version).fetch_optional(&mut **db).await)?;
+        let mut tx = self.begin_making().await?;
+        let from = live_generation(&mut tx, view).await?;
         if from == Some(to) {
             return Ok(Swap::AlreadyLive);
+        }
+        let there = "select 1 from generations where projection = $1 and generation = $2 and state = 'folded'";
+        let there: Option<i32> = on!(&mut tx, |db| sqlx::query_scalar(there).bind(view.name).bind(to).fetch_optional(&mut **db).await)?;
+        if there.is_none() {
+            return Ok(Swap::Gone);
         }
         if let Some(from) = from {
             // The live one stands still from here on; the other only grows.

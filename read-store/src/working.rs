@@ -61,6 +61,16 @@ impl ReadStore {
         rows.into_iter().map(job).collect()
     }
 
+    /// All jobs that are not over.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn open_jobs(&self) -> Result<Vec<Job>, sqlx::Error> {
+        let sql = sqlx::AssertSqlSafe(format!("select {COLUMNS} from jobs where state in ('running', 'paused')"));
+        let rows: Vec<Row> = on!(&self.database.reader, |db| sqlx::query_as(sql).fetch_all(db).await)?;
+        rows.into_iter().map(job).collect()
+    }
+
     /// Asks for something; `false`: the projection has a job that is not over.
     ///
     /// # Errors

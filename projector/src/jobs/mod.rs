@@ -6,14 +6,19 @@
 //! | `desk` | one job while it is worked on: how far it is, and what an operator wants of it |
 //! | `work` | the steps of each kind of job |
 //! | `fill` | a generation's way from nothing to where the workers are |
+//! | `cleanup` | taking away what is of no use any more |
 //! | `compare` | generations that stand at the same place, compared row by row |
 
+mod cleanup;
 mod compare;
 mod desk;
 mod fill;
 mod work;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use database::Fault;
 use event_log::EventLog;
@@ -26,12 +31,18 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{Folding, Projection, projections};
+pub use cleanup::cleanup;
 use desk::Desk;
 
 /// How often it is looked for jobs that somebody else was asked for, or has left.
 const LOOK: Duration = Duration::from_secs(1);
 /// For how long a job belongs to who took it: after a crash another waits so long.
 const LEASE: Duration = Duration::from_secs(10);
+
+/// How often what is of no use any more is taken away.
+const TIDY: Duration = Duration::from_hours(1);
+/// How long a generation that was live can be had back.
+pub const KEPT: Duration = Duration::from_hours(24);
 
 /// Works on jobs, one at a time.
 #[derive(Clone)]
@@ -82,7 +93,12 @@ impl Runner {
 
     /// Works until `shutdown`. What is not done then goes on after the next start.
     pub async fn run(&self, shutdown: &CancellationToken) {
+        let mut tidied = Instant::now();
         while !shutdown.is_cancelled() {
+            if tidied.elapsed() > TIDY {
+                tidied = Instant::now();
+                self.tidy().await;
+            }
             match shutdown.run_until_cancelled(self.step()).await {
                 Some(Ok(true)) => continue,
                 Some(Ok(false)) | None => {}
@@ -93,6 +109,12 @@ impl Runner {
                 () = self.asked.notified() => {}
                 () = tokio::time::sleep(LOOK) => {}
             }
+        }
+    }
+
+    async fn tidy(&self) {
+        if let Err(error) = cleanup(&self.store, KEPT, &[]).await {
+            tracing::warn!(%error, "what is of no use any more could not be dropped");
         }
     }
 

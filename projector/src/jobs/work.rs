@@ -95,6 +95,7 @@ impl Desk<'_> {
                 Swap::Done { .. } | Swap::AlreadyLive => {
                     return Ok(End::Done(Outcome { swapped: true, tables: new.table_names(), ..outcome }));
                 }
+                Swap::Gone => return Err(JobError::Hopeless(format!("its generation {} is not there any more", new.generation))),
                 Swap::Behind => tokio::time::sleep(AGAIN).await,
                 Swap::Parked(events) => {
                     let error =

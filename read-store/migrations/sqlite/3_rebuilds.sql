@@ -4,6 +4,8 @@
 alter table generations add column state text not null default 'folded';
 -- Seconds since 1970, as all times here: when it was last read by clients.
 alter table generations add column retired_at integer;
+-- When a program of its version last said that it folds it.
+alter table generations add column folded_at integer;
 -- A copy's name.
 alter table generations add column name text;
 -- JSON: its tables, without generation; null: those of its view.
