@@ -62,6 +62,14 @@ impl Fault {
     }
 }
 
+/// A table is read that is not there.
+#[must_use]
+pub fn is_missing_table(error: &Error) -> bool {
+    let Error::Database(error) = error else { return false };
+    // SQLite has no code of its own for it.
+    error.code().is_some_and(|code| code == "42P01") || error.message().starts_with("no such table")
+}
+
 /// A handshake that failed, by the server's answer or by its certificate: rustls hands such a fault on as data that is invalid.
 pub fn is_of_tls(error: &Error) -> bool {
     matches!(error, Error::Tls(_)) || matches!(error, Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData)

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 pub use backup::{BackupError, backup};
 pub use either::{Acquired, Connection, Either, Pool, Transaction};
-pub use fault::Fault;
+pub use fault::{Fault, is_missing_table};
 pub use migrations::Step;
 use moving::table::Table;
 pub use presence::Presence;

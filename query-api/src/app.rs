@@ -108,7 +108,7 @@ pub struct RowsOf {
 
 fn not_there(error: ReadError) -> Problem {
     match error {
-        ReadError::NotBuilt { .. } => Problem::new(Slug::Unavailable, format!("{error}.")),
+        ReadError::NotBuilt { .. } => Problem::new(Slug::Unavailable, format!("Not there yet: {error}.")),
         ReadError::Behind { .. } => Problem::new(Slug::ProjectionBehind, format!("The rows do not include the token yet: {error}.")),
         ReadError::Database(error) => error.into(),
     }

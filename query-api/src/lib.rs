@@ -3,6 +3,7 @@
 //! | module | what lives there |
 //! | --- | --- |
 //! | [`app`] | what every route needs, and reading that includes what a client has written |
+//! | [`again`] | reading again what was dropped in between |
 //! | [`caching`] | entity tags, and what may be kept |
 //! | [`home`] | where everything is |
 //! | [`forms`] | pages with forms |
@@ -11,6 +12,7 @@
 //!
 //! Visibility (deleted, closed, not approved) is decided when rows are read: joins and filters, never by a fold.
 
+pub mod again;
 pub mod app;
 pub mod caching;
 pub mod forms;
@@ -37,7 +39,8 @@ pub fn router(app: App) -> Router {
         .merge(pizzerias::routes())
         .merge(pizzas::routes())
         .merge(likes::routes());
-    let routes = routes.with_state(app).layer(middleware::from_fn(caching::entity_tags));
+    let again = middleware::from_fn_with_state(app.clone(), again::read_again);
+    let routes = routes.with_state(app).layer(again).layer(middleware::from_fn(caching::entity_tags));
     frame(routes.route("/livez", get(livez)))
 }
 

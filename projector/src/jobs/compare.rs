@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use database::{Either, Transaction, on};
 use read_store::{
     Generation, Positions,
-    jobs::{Difference, Outcome, Phase},
+    jobs::{Difference, Outcome},
 };
 use uuid::Uuid;
 
@@ -18,7 +18,6 @@ const AGAIN: Duration = Duration::from_millis(10);
 impl Desk<'_> {
     /// How `old` differs from `new`, once both have folded the same. Nobody is stopped for it.
     pub async fn compared(&self, new: &Generation, old: &Generation) -> Result<Outcome, JobError> {
-        self.begin(Phase::Comparing, 0).await?;
         loop {
             let mut snapshot = self.runner.store.database.snapshot().await?;
             if self.positions(&mut snapshot, new).await? == self.positions(&mut snapshot, old).await? {

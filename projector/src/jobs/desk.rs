@@ -122,8 +122,11 @@ impl<'a> Desk<'a> {
         self.runner.folding.refresh().await
     }
 
-    /// Drops the second generation.
+    /// Drops the second generation, if there is one.
     pub async fn drop_second(&self) -> Result<(), JobError> {
+        if self.progress().second.is_none() {
+            return Ok(());
+        }
         self.drop_all_but(self.progress().generation).await?;
         self.makes(self.progress().generation, None);
         self.tell().await

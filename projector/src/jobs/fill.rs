@@ -46,12 +46,15 @@ impl Desk<'_> {
         self.find(number).await
     }
 
-    /// The generation as it is.
+    /// The generation as it is; made, if it is not there.
     pub async fn made(&self, which: Which) -> Result<Generation, JobError> {
         let progress = self.progress();
         let known = if which == Which::First { progress.generation } else { progress.second };
-        if let Some(known) = known {
-            return self.find(known).await;
+        if let Some(known) = known
+            && let Ok(known) = self.find(known).await
+            && known.role != Role::Astray
+        {
+            return Ok(known);
         }
         let made = |number| match which {
             Which::First => self.makes(Some(number), None),

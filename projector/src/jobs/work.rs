@@ -30,16 +30,17 @@ impl Desk<'_> {
         if !verified {
             let second = self.filled(Which::Second).await?;
             self.caught_up(second.generation).await?;
+            self.begin(Phase::Comparing, 0).await?;
             let outcome = self.compared(&new, &second).await?;
             if !outcome.differences.is_empty() {
                 let error = Some("a second fold of the log has come to other rows: the live ones were left alone".into());
                 return Ok(End::Failed(Outcome { error, ..outcome }));
             }
-            self.drop_second().await?;
+            self.begin(Phase::Swapping, 0).await?;
         }
+        self.drop_second().await?;
         let Some(live) = self.live().await? else { return self.swap(&new, Outcome::default()).await };
         let outcome = self.compared(&new, &live).await?;
-        self.begin(Phase::Swapping, 0).await?;
         if self.job.request.dry_run {
             return Ok(End::Paused(Some(outcome)));
         }
@@ -58,6 +59,7 @@ impl Desk<'_> {
         let second = self.filled(Which::Second).await?;
         self.caught_up(second.generation).await?;
         let live = self.live().await?.ok_or_else(|| JobError::Hopeless("it is not built yet".into()))?;
+        self.begin(Phase::Comparing, 0).await?;
         let outcome = self.compared(&second, &live).await?;
         Ok(End::Done(outcome))
     }

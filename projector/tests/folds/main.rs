@@ -7,6 +7,7 @@
 //! | `standing_still` | what a projection does that cannot read an event, and what the others do |
 //! | `rebuilding`, `operator` | rebuilding, verifying and looking back while workers fold |
 //! | `servers` | what a worker does when the read store's server crashes |
+//! | `crash` | a process that ends between any two statements |
 //! | `history` | histories as the domain writes them |
 //! | `model` | what plain counting expects of a history |
 //! | `tally` | a projection that counts events |
@@ -15,6 +16,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod crash;
 mod history;
 mod model;
 mod operator;

@@ -9,6 +9,7 @@ use read_store::{
 };
 
 use crate::{
+    crash::ended_after,
     history::{
         Act::{Approve, Create, DeleteAccount, React},
         user,
@@ -139,6 +140,37 @@ async fn who_is_erased_is_left_out_of_a_comparison_while_the_live_rows_wait_for_
     operator.ends().await;
 }
 
+/// However often, and wherever, whoever works on it ends, somebody else brings it to its end.
+async fn a_rebuild_survives_a_crash_between_any_two_statements(mut tizza: Tizza) {
+    something(&mut tizza).await;
+    let operator = Operator::of(&tizza).await;
+    for first in (1..60).step_by(7) {
+        let id = operator.ask(Kind::Rebuild, &REACTIONS, Request::default()).await;
+        let runner = operator.runner();
+        let mut crashes = 0;
+        while operator.job(id).await.state == State::Running {
+            crashes += usize::from(ended_after(first + 5 * crashes, runner.step()).await.is_none());
+        }
+        assert!(crashes > 0, "it ended somewhere");
+        let outcome = operator.job(id).await.outcome.unwrap();
+        assert!(outcome.swapped && outcome.differences.is_empty(), "{outcome:?}");
+        operator.assert_read().await;
+        let left = operator.generations(&REACTIONS).await;
+        assert!(left.iter().all(|(_, role, _)| *role == Role::Folded), "{left:?}");
+        assert_eq!(left.iter().filter(|(.., is_live)| *is_live).count(), 1);
+    }
+    aged(&tizza).await;
+    projector::jobs::cleanup(&tizza.store, std::time::Duration::ZERO, &[]).await.unwrap();
+    assert_eq!(operator.generations(&REACTIONS).await.len(), 1);
+    operator.assert_read().await;
+    operator.ends().await;
+}
+
+/// As if all of it had been a minute ago.
+async fn aged(tizza: &Tizza) {
+    broken(tizza, "update generations set retired_at = retired_at - 60").await;
+}
+
 /// Waits until all generations have folded a partition.
 async fn folded_up(tizza: &Tizza, subject: uuid::Uuid) {
     let partition = Partition::of(subject);
@@ -169,4 +201,5 @@ on_both! {
     what_was_aborted_or_failed_is_dropped_and_nothing_live_is_touched,
     a_copy_is_as_it_was_then_but_for_those_who_are_deleted,
     who_is_erased_is_left_out_of_a_comparison_while_the_live_rows_wait_for_it,
+    a_rebuild_survives_a_crash_between_any_two_statements,
 }

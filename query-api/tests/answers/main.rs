@@ -3,6 +3,7 @@
 //! | module | what lives there |
 //! | --- | --- |
 //! | `both` | every answer is the same, whichever database has the rows |
+//! | `generations` | what clients see while generations come and go |
 //! | `tags` | entity tags |
 //! | `community` | what happened before |
 //! | `setup` | the query side over it, and asking it |
@@ -11,5 +12,6 @@
 
 mod both;
 mod community;
+mod generations;
 mod setup;
 mod tags;

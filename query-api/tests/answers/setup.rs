@@ -9,6 +9,7 @@ use axum::{
 };
 use database::StoreUrl;
 use events::UserId;
+use projector::Prepared;
 use query_api::App;
 use read_store::ReadStore;
 use serde_json::Value;
@@ -27,6 +28,8 @@ pub struct Tizza {
     folder: TempDir,
     /// On SQLite and, where there is one, on Postgres.
     pub routers: Vec<Router>,
+    /// Where the rows of each are.
+    pub places: Vec<StoreUrl>,
     identity: Identity,
 }
 
@@ -51,11 +54,12 @@ impl Tizza {
         let public_url = listen.public_url(([127, 0, 0, 1], 80).into()).unwrap();
         let store = IdentityStore::open(&StoreUrl::file(folder.path().join("identity.db")), PATIENCE).await.unwrap();
         let identity = Identity::new(store, &[[7; 32]], &public_url);
-        let mut tizza = Self { folder, routers: vec![], identity };
+        let mut tizza = Self { folder, routers: vec![], places: vec![], identity };
         let postgres = test_servers::shared_database().ok().map(|url| url.parse().unwrap());
         for url in [Some(StoreUrl::file(tizza.folder.path().join("read.db"))), postgres].into_iter().flatten() {
             let app = App::new(folded(&url).await, tizza.identity.clone(), public_url.clone());
             tizza.routers.push(query_api::router(app));
+            tizza.places.push(url);
         }
         tizza
     }
@@ -68,16 +72,25 @@ impl Tizza {
 }
 
 async fn folded(url: &StoreUrl) -> ReadStore {
-    let store = ReadStore::open(url, PATIENCE).await.unwrap();
+    let store = opened(url).await;
     let generations = projector::prepare(&event_log::Epochs::default(), &store).await.unwrap();
+    fold(&store, &generations).await;
+    store
+}
+
+pub async fn opened(url: &StoreUrl) -> ReadStore {
+    ReadStore::open(url, PATIENCE).await.unwrap()
+}
+
+/// What happened, into some generations.
+pub async fn fold(store: &ReadStore, generations: &[Prepared]) {
     for events in history().into_values() {
         let mut tx = store.database.begin().await.unwrap();
-        for one in &generations {
+        for one in generations {
             one.projection.fold(&mut tx, one.generation, &events).await.unwrap();
         }
         tx.commit().await.unwrap();
     }
-    store
 }
 
 pub async fn get(router: &Router, path: &str, headers: &[(header::HeaderName, &str)]) -> Answer {

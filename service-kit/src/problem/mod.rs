@@ -86,6 +86,12 @@ impl Problem {
         Self { cause: Some(cause.into().into()), ..Self::new(Slug::Internal, "Internal error.") }
     }
 
+    /// What the log is told, and the client is not.
+    #[must_use]
+    pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        self.cause.as_deref()
+    }
+
     /// A part that this needs is away: the log is told the cause.
     pub fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { cause: Some(cause.into().into()), ..Self::new(Slug::Unavailable, "A store is not available; try again.") }
