@@ -178,8 +178,11 @@ impl Projector {
 
 /// A topic that is not there yet is waited for: a relay may be about to make it.
 async fn follow(topic: &TopicSource, group: &Group, shutdown: &CancellationToken) -> Result<(), TopicError> {
+    // Releases that fold other versions do not share partitions: each needs all of them.
+    let versions: Vec<_> = projections().iter().map(|projection| projection.view().version.to_string()).collect();
+    let name = format!("{}.{}", group.kafka_group, versions.join("-"));
     loop {
-        match topic.run(&group.kafka_group, group.session_timeout(), shutdown.clone()).await {
+        match topic.run(&name, group.session_timeout(), shutdown.clone()).await {
             Err(error @ TopicError::Missing(_)) => {
                 tracing::warn!(%error, "the topic is waited for");
                 if shutdown.run_until_cancelled(tokio::time::sleep(AGAIN)).await.is_none() {

@@ -25,6 +25,8 @@ pub struct PizzaRow {
     #[serde(with = "service_kit::time")]
     created_at: DateTime<Utc>,
     version: Version,
+    #[cfg(feature = "next")]
+    changes: i64,
 }
 
 /// The key of pizzas.
@@ -46,6 +48,8 @@ static PIZZAS: Table = Table {
         flag("deleted"),
         time("created_at"),
         number("version"),
+        #[cfg(feature = "next")]
+        number("changes"),
     ],
     key: 1,
     owner: None,
@@ -110,6 +114,8 @@ impl Pizzas {
                 deleted: false,
                 created_at: recorded.recorded_at,
                 version: recorded.version,
+                #[cfg(feature = "next")]
+                changes: 0,
             }),
             PizzaEvent::PizzaChanged { title, description, thumbnail_url, diet } => self.pizzas.change(&key, |row| {
                 if let Some(title) = title {
@@ -122,6 +128,8 @@ impl Pizzas {
                     row.thumbnail_url.clone_from(thumbnail_url);
                 }
                 row.diet = diet.unwrap_or(row.diet);
+                #[cfg(feature = "next")]
+                (row.changes += 1);
             }),
             PizzaEvent::PizzaApproved {} => self.pizzas.change(&key, |row| row.approved = true),
             PizzaEvent::PizzaApprovalWithdrawn { .. } => self.pizzas.change(&key, |row| row.approved = false),

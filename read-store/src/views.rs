@@ -16,7 +16,7 @@ pub static USERS: View = View { name: "users", version: 3, tables: &["users", "s
 /// Places.
 pub static PIZZERIAS: View = View { name: "pizzerias", version: 3, tables: &["pizzerias"] };
 /// Pizzas.
-pub static PIZZAS: View = View { name: "pizzas", version: 3, tables: &["pizzas"] };
+pub static PIZZAS: View = View { name: "pizzas", version: if cfg!(feature = "next") { 4 } else { 3 }, tables: &["pizzas"] };
 /// Likes and dislikes, and how many.
 pub static REACTIONS: View =
     View { name: "reactions", version: 3, tables: &["reactions", "place_likes", "pizza_counters", "place_counters"] };

@@ -53,6 +53,8 @@ struct PizzaRow {
     likes: i64,
     dislikes: i64,
     version: i64,
+    #[cfg(feature = "next")]
+    changes: i64,
 }
 
 #[derive(Serialize)]
@@ -69,6 +71,8 @@ struct Pizza {
     dislike_count: i64,
     #[serde(serialize_with = "service_kit::time::serialize")]
     created_at: DateTime<Utc>,
+    #[cfg(feature = "next")]
+    change_count: i64,
 }
 
 #[derive(Serialize)]
@@ -78,13 +82,30 @@ struct Place {
     name: String,
 }
 
+#[cfg(not(feature = "next"))]
+macro_rules! more_columns {
+    () => {
+        ""
+    };
+}
+#[cfg(feature = "next")]
+macro_rules! more_columns {
+    () => {
+        ", p.changes"
+    };
+}
+
+pub(crate) use more_columns;
+
 /// The columns of a [`PizzaRow`], and what is joined for them.
 macro_rules! select_pizzas {
     ($($rest:tt)*) => {
         concat!(
             "select p.pizza_id, p.pizzeria_id, z.name as pizzeria_name, z.owner_id, p.title, p.description, p.thumbnail_url, p.diet,
                 p.approved, (p.deleted or z.closed) as gone, p.created_at, coalesce(c.likes, 0) as likes, coalesce(c.dislikes, 0) as dislikes,
-                p.version
+                p.version",
+            $crate::pizzas::more_columns!(),
+            "
             from {pizzas} p
             join {pizzerias} z on z.pizzeria_id = p.pizzeria_id
             left join {pizza_counters} c on c.pizza_id = p.pizza_id ",
@@ -144,6 +165,8 @@ impl PizzaRow {
             like_count: self.likes,
             dislike_count: self.dislikes,
             created_at: self.created_at,
+            #[cfg(feature = "next")]
+            change_count: self.changes,
         }
     }
 }

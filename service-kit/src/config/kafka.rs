@@ -55,7 +55,7 @@ pub enum Ack {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Kafka")]
 pub struct Group {
-    /// The consumer group; its members share the partitions
+    /// The consumer group; its members share the partitions. The versions of the projections are added to its name
     #[arg(long, env, default_value = "tizza.projector")]
     pub kafka_group: String,
     /// Seconds until a member that is not heard of loses its partitions, 1-300

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod cards;
+mod changing;
 mod client;
 mod composed;
 mod crashes;
