@@ -6,6 +6,7 @@
 //! | [`ports`] | what a worker asks of the world, and a simulation plays |
 //! | [`worker`] | one a partition: reads a batch, folds it, writes rows and checkpoints in one transaction |
 //! | [`projection`] | what a projection is |
+//! | [`parking`] | events that a fold cannot cope with |
 //! | [`table`] | rows of a table while a batch is folded: loaded, changed in memory, written back |
 //! | [`lag`] | how far behind it is, and how the topic is followed: for operators |
 //! | [`operations`] | what operators can do |
@@ -17,6 +18,7 @@
 pub mod lag;
 pub mod likes;
 pub mod operations;
+pub mod parking;
 pub mod pizzas;
 pub mod pizzerias;
 pub mod ports;

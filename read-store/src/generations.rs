@@ -118,6 +118,9 @@ impl ReadStore {
             let kept = kept[partition.index()];
             let found: Vec<String> = on!(&mut tx, |db| sqlx::query_scalar(sql).bind(partition).bind(kept).fetch_all(&mut **db).await)?;
             ahead.extend(found);
+            // These positions are given to other events.
+            let given_up = "delete from skipped_events where partition = $1 and position > $2";
+            on!(&mut tx, |db| sqlx::query(given_up).bind(partition).bind(kept).execute(&mut **db).await.map(drop))?;
         }
         let begun = "update log_epoch set epoch = $1";
         on!(&mut tx, |db| sqlx::query(begun).bind(i64::from(log.current())).execute(&mut **db).await.map(drop))?;

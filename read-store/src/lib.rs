@@ -5,6 +5,7 @@
 //! | [`views`] | names, versions and tables of the views |
 //! | [`generations`] | tables by generation, and which generation is live |
 //! | [`checkpoints`] | how far each generation has come, and waiting for it |
+//! | [`parked`] | events that a generation could not fold, and those that operators have given up on |
 //! | [`jobs`] | rebuilds, verifications and copies, and how far they are |
 //!
 //! A table `pizzas` exists as `pizzas_g1`, `pizzas_g2`, …: one for each generation of its view. Statements are written with
@@ -13,6 +14,7 @@
 pub mod checkpoints;
 pub mod generations;
 pub mod jobs;
+pub mod parked;
 pub mod views;
 
 use std::{

@@ -70,10 +70,11 @@ impl Tizza {
 async fn folded(url: &StoreUrl) -> ReadStore {
     let store = ReadStore::open(url, PATIENCE).await.unwrap();
     let generations = projector::prepare(&event_log::Epochs::default(), &store).await.unwrap();
-    for events in history().into_values() {
+    for (partition, events) in history() {
         let mut tx = store.database.begin().await.unwrap();
         for one in &generations {
-            one.projection.fold(&mut tx, one.generation, &events).await.unwrap();
+            let parked = parking::fold(&mut tx, one, partition, &events, Found::default(), &parking::Broken::new()).await.unwrap();
+            assert!(parked.is_empty());
         }
         tx.commit().await.unwrap();
     }
