@@ -39,6 +39,7 @@ use read_store::ReadStore;
 use service_kit::config::Group;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use parking::ParkingError;
 pub use ports::{Folds, Prepared};
 pub use projection::{Fold, FoldError, Projection};
 pub use source::Source;

@@ -9,8 +9,9 @@ use axum::{
 };
 use database::StoreUrl;
 use events::UserId;
+use projector::parking;
 use query_api::App;
-use read_store::ReadStore;
+use read_store::{ReadStore, checkpoints::Found};
 use serde_json::Value;
 use service_kit::{
     config::Listen,
