@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use database::{Pool, on};
 use event_log::Recorded;
 use projector::parking::{self, Broken};
-use read_store::{ReadStore, checkpoints::Found, generations::expand, views};
+use read_store::{ReadStore, View, checkpoints::Found, generations::expand, views};
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
 
@@ -47,10 +47,20 @@ impl Rows {
 /// Rows of each table.
 pub type Dump = BTreeMap<&'static str, Vec<Value>>;
 
-/// Every column of every row of every table, the same from either database: ids in hexadecimal digits, flags as numbers.
+/// Every column of every row of every table of the first generations.
 pub async fn dump(store: &ReadStore) -> Dump {
-    let mut dump = BTreeMap::new();
-    for (table, name) in tables() {
+    let mut dump = Dump::new();
+    for view in views::ALL {
+        dump.append(&mut dump_of(store, view, 1).await);
+    }
+    dump
+}
+
+/// The same of one generation of a view, alike from either database: ids in hexadecimal digits, flags as numbers.
+pub async fn dump_of(store: &ReadStore, view: &View, generation: i64) -> Dump {
+    let mut dump = Dump::new();
+    for table in view.tables {
+        let name = expand(&format!("{{{table}}}"), view, generation);
         let values = values(store, &name).await.join(", ");
         let make = store.database.reader.pick("json_array", "json_build_array");
         let sql = AssertSqlSafe(format!("select cast({make}({values}) as text) from {name}"));

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use database::StoreUrl;
+use database::{StoreUrl, on};
 use event_log::{Append, EventLog, KeyStore, Keys, LogStore, Outcome, Partition, Position};
 use projector::{
     ParkingError, Prepared, Projection, Step, Worker,
@@ -10,7 +10,7 @@ use projector::{
     parking::{self, Attendant},
 };
 use read_store::ReadStore;
-use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::{AssertSqlSafe, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 
 use crate::{
@@ -118,6 +118,22 @@ impl Tizza {
     pub fn replace(&mut self, projection: Arc<dyn Projection>) {
         let one = self.generations.iter_mut().find(|one| one.projection.view() == projection.view()).unwrap();
         one.projection = projection;
+    }
+
+    /// A second generation of a view, folded besides the first.
+    pub async fn another_generation(&mut self, name: &str) -> i64 {
+        let projection = self.generations.iter().find(|one| one.key().0 == name).unwrap().projection.clone();
+        self.sql(&format!("delete from live_generations where projection = '{name}'")).await;
+        let generation = self.store.ensure(projection.view(), &projection.tables()).await.unwrap();
+        self.sql(&format!("update live_generations set generation = 1 where projection = '{name}'")).await;
+        self.generations.push(Prepared::new(projection, generation));
+        generation
+    }
+
+    /// Does something with the read store behind everybody's back.
+    pub async fn sql(&self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        on!(&self.store.database.writer, |db| sqlx::raw_sql(sql).execute(db).await.map(drop).unwrap());
     }
 
     pub async fn restarted(self) -> Self {
