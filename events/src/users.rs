@@ -79,6 +79,9 @@ vocabulary!(
     UserDeleted = 1,
 );
 
+/// The name of [`UserEvent::UserDeleted`], for those who look at it before they look into it.
+pub const USER_DELETED: &str = "UserDeleted";
+
 /// What a user has chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -144,7 +147,13 @@ pub fn fold(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::fold;
+    use super::{USER_DELETED, UserEvent, fold};
+    use crate::Vocabulary;
+
+    #[test]
+    fn deletions_are_known_by_their_name() {
+        assert!(UserEvent::knows(USER_DELETED));
+    }
 
     #[test]
     fn names_that_differ_only_in_case_are_one() {

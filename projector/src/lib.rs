@@ -8,6 +8,7 @@
 //! | [`projection`] | what a projection is |
 //! | [`folding`] | which generations workers fold |
 //! | [`jobs`] | rebuilding, verifying, copying: while everything runs |
+//! | [`parking`] | events that a fold cannot cope with |
 //! | [`table`] | rows of a table while a batch is folded: loaded, changed in memory, written back |
 //! | [`lag`] | how far behind it is, and how the topic is followed: for operators |
 //! | [`operations`] | what operators can do |
@@ -21,6 +22,7 @@ pub mod jobs;
 pub mod lag;
 pub mod likes;
 pub mod operations;
+pub mod parking;
 pub mod pizzas;
 pub mod pizzerias;
 pub mod ports;
@@ -48,6 +50,7 @@ use uuid::Uuid;
 
 pub use folding::Folding;
 pub use jobs::Runner;
+pub use parking::ParkingError;
 pub use ports::{Folds, Prepared};
 pub use projection::{Fold, FoldError, Projection};
 pub use source::Source;

@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Instant};
 
 use event_log::{Heads, Partition, Position, Recorded, trace::KeyValue};
-use read_store::{
-    ReadStore,
-    checkpoints::{Progress, advance},
-};
+use read_store::{ReadStore, checkpoints::Progress};
 use tokio::sync::watch;
 
-use crate::{FoldError, Projection};
+use crate::{
+    FoldError, Projection,
+    parking::attempt::{self, Batch},
+};
 
 /// A projection, and a generation of its tables.
 #[derive(Clone)]
@@ -110,15 +110,8 @@ impl Rows for ReadStore {
         to: Position,
         batch: &[Recorded],
     ) -> Result<bool, FoldError> {
-        let mut tx = self.database.begin().await?;
-        if !advance(&mut tx, &names(into), partition, from, to).await? {
-            return Ok(false);
-        }
-        for prepared in into {
-            prepared.projection.fold(&mut tx, prepared.generation, batch).await?;
-        }
-        tx.commit().await?;
-        Ok(true)
+        debug_assert_eq!(to, from + batch.len() as Position);
+        attempt::write(self, into, Batch { partition, from, events: batch }).await
     }
 
     fn folded(&self, into: &[Prepared], partition: Partition, position: Position) {

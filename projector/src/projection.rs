@@ -3,12 +3,15 @@
 use std::{marker::PhantomData, sync::Arc};
 
 use database::Transaction;
-use event_log::Recorded;
+use event_log::{Position, Recorded};
 use events::{DecodeError, Event};
 use futures::future::{BoxFuture, FutureExt};
 use read_store::{Definition, View};
 
-use crate::table::{Generation, Table};
+use crate::{
+    parking::{Readable, each},
+    table::{Generation, Table},
+};
 
 /// One batch's fold: first what it needs, then each event, then what changed. It uses nothing but its events and its own
 /// rows: no clock, no randomness, no table of another making.
@@ -44,8 +47,11 @@ pub trait Projection: Send + Sync {
     /// The shapes of its tables.
     fn shapes(&self) -> &'static [&'static Table];
 
-    /// Folds a batch into the tables of a generation, within the worker's transaction.
-    fn fold<'a>(&'a self, db: &'a mut Transaction, generation: i64, batch: &'a [Recorded]) -> BoxFuture<'a, Result<(), FoldError>>;
+    /// Whether it folds events of a type; others are passed over unread.
+    fn lists(&self, event_type: &str) -> bool;
+
+    /// Folds events into the tables of a generation, within the worker's transaction.
+    fn fold<'a>(&'a self, db: &'a mut Transaction, generation: i64, events: &'a [Readable<'a>]) -> BoxFuture<'a, Result<(), FoldError>>;
 }
 
 /// Why a batch could not be folded.
@@ -54,14 +60,28 @@ pub enum FoldError {
     /// The database failed; again later.
     #[error("the read store failed")]
     Database(#[from] sqlx::Error),
-    /// An event cannot be read. Nothing of it is skipped in silence: the projection stops here, for all to see.
+    /// A newer release has written an event. The projection stops before it, for all to see, and waits for that release.
     #[error("event {position} cannot be read")]
-    Unreadable {
+    Newer {
         /// Where it is in its partition.
-        position: i64,
-        /// Why.
+        position: Position,
+        /// What is newer.
         #[source]
         source: DecodeError,
+    },
+    /// The fold cannot cope with an event: it is parked.
+    #[error("event {position} cannot be folded: {reason}")]
+    Broken {
+        /// Where it is in its partition.
+        position: Position,
+        /// Why, without a value of it.
+        reason: String,
+    },
+    /// The fold cannot cope with one of its events, and which it is has to be found out.
+    #[error("an event cannot be folded: {reason}")]
+    Refused {
+        /// Why, without a value of it.
+        reason: String,
     },
 }
 
@@ -86,21 +106,17 @@ impl<F: Fold> Projection for Of<F> {
         F::TABLES
     }
 
-    fn fold<'a>(&'a self, db: &'a mut Transaction, generation: i64, batch: &'a [Recorded]) -> BoxFuture<'a, Result<(), FoldError>> {
+    fn lists(&self, event_type: &str) -> bool {
+        F::TYPES.contains(&event_type)
+    }
+
+    fn fold<'a>(&'a self, db: &'a mut Transaction, generation: i64, events: &'a [Readable<'a>]) -> BoxFuture<'a, Result<(), FoldError>> {
         async move {
-            let mut events = vec![];
-            for recorded in batch.iter().filter(|recorded| F::TYPES.contains(&recorded.event_type.as_str())) {
-                let event = Event::decode(&recorded.event_type, recorded.schema_version, &recorded.payload);
-                events.push((event.map_err(|source| FoldError::Unreadable { position: recorded.position, source })?, recorded));
-            }
-            if events.is_empty() {
-                return Ok(());
-            }
             let mut fold = F::default();
-            events.iter().for_each(|(event, recorded)| fold.need(event, recorded));
+            each(events, |event, recorded| fold.need(event, recorded))?;
             let mut db = Generation { db, view: F::VIEW, number: generation };
             fold.load(&mut db).await?;
-            events.iter().for_each(|(event, recorded)| fold.apply(event, recorded));
+            each(events, |event, recorded| fold.apply(event, recorded))?;
             Ok(fold.store(&mut db).await?)
         }
         .boxed()

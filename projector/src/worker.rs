@@ -217,8 +217,8 @@ impl<F: Feed, R: Rows> Worker<F, R> {
                 }
                 Ok(true)
             }
-            // What comes before an event that cannot be read is folded all the same.
-            Err(FoldError::Unreadable { position, .. }) if group.len() == 1 && position > from + 1 => {
+            // What comes before an event of a newer release is folded all the same.
+            Err(FoldError::Newer { position, .. }) if group.len() == 1 && position > from + 1 => {
                 Box::pin(self.fold(group, from, &batch[..(position - from - 1) as usize])).await
             }
             Err(FoldError::Database(error)) if Fault::of(&error) == Fault::Away => Err(Away::read_store(error)),

@@ -25,12 +25,23 @@ macro_rules! advance {
         concat!(
             "update checkpoints set position = $3 where partition = $1 and position = $2 and (projection, generation) in (",
             $generations,
-            ")"
+            ") returning projection, generation, parked, exists (
+                select 1 from skipped_events s
+                where s.projection = checkpoints.projection and s.partition = $1 and s.position > $2 and s.position <= $3)"
         )
     };
 }
 
-/// Moves the checkpoints of some generations from one position to another, all or none. Done first in a fold's
+/// What was found where a checkpoint was moved. Nearly always nothing, and then nothing more is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// How many events of the partition are parked.
+    pub parked: i64,
+    /// Whether operators have given up on one that was passed, in whichever version.
+    pub skips: bool,
+}
+
+/// Moves the checkpoints of some generations from one position to another, all or none (`None`). Done first in a fold's
 /// transaction: of two workers on one partition the slower one writes nothing.
 ///
 /// # Errors
@@ -41,17 +52,19 @@ pub async fn advance(
     partition: Partition,
     from: i64,
     to: i64,
-) -> Result<bool, sqlx::Error> {
+) -> Result<Option<Vec<Found>>, sqlx::Error> {
     let names: Vec<_> = generations.iter().map(|(view, generation)| json!([view, generation])).collect();
     let sql = db.pick(
         advance!("select value->>0, value->>1 from json_each($4)"),
         advance!("select value->>0, (value->>1)::bigint from jsonb_array_elements($4)"),
     );
-    let moved = on!(db, |db| {
-        let moved = sqlx::query(sql).bind(partition).bind(from).bind(to).bind(Json(names)).execute(&mut **db).await?;
-        moved.rows_affected()
-    });
-    Ok(moved == generations.len() as u64)
+    let moved: Vec<(String, i64, i64, bool)> =
+        on!(db, |db| { sqlx::query_as(sql).bind(partition).bind(from).bind(to).bind(Json(names)).fetch_all(&mut **db).await? });
+    let found = |(view, generation): &(&str, i64)| {
+        let of = moved.iter().find(|(name, number, ..)| (name.as_str(), number) == (view, generation));
+        of.map(|&(.., parked, skips)| Found { parked, skips })
+    };
+    Ok(generations.iter().map(found).collect())
 }
 
 impl ReadStore {

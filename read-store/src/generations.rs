@@ -127,6 +127,9 @@ impl ReadStore {
                              and c.generation = generations.generation and c.partition = $1 and c.position > $2)";
             let kept = kept[partition.index()];
             on!(&mut tx, |db| sqlx::query(sql).bind(partition).bind(kept).execute(&mut **db).await.map(drop))?;
+            // These positions are given to other events.
+            let given_up = "delete from skipped_events where partition = $1 and position > $2";
+            on!(&mut tx, |db| sqlx::query(given_up).bind(partition).bind(kept).execute(&mut **db).await.map(drop))?;
         }
         let unread = "delete from live_generations where exists (
                           select 1 from generations g where g.projection = live_generations.projection

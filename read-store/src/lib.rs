@@ -7,6 +7,7 @@
 //! | [`live`], [`swap`] | which generation is read, and reading another from now on |
 //! | [`checkpoints`] | how far each generation has come, and waiting for it |
 //! | [`jobs`], [`working`] | rebuilds, verifications and copies, and how far they are |
+//! | [`parked`] | events that a generation could not fold, and those that operators have given up on |
 //!
 //! A table `pizzas` exists as `pizzas_g1`, `pizzas_g2`, …: one for each generation of its view. Statements are written with
 //! `{pizzas}` and expanded for the live generation, so that a swap is one row's change and no table is ever renamed.
@@ -16,6 +17,7 @@ mod dropping;
 pub mod generations;
 pub mod jobs;
 pub mod live;
+pub mod parked;
 pub mod swap;
 pub mod views;
 pub mod working;

@@ -5,7 +5,11 @@ use std::time::Duration;
 use database::{StoreUrl, on};
 use tempfile::TempDir;
 
-use crate::{Definition, Partition, ReadError, ReadStore, View, checkpoints::advance, views};
+use crate::{
+    Definition, Partition, ReadError, ReadStore, View,
+    checkpoints::{Found, advance},
+    views,
+};
 
 /// Where a store is; gone when it is dropped.
 struct Place {
@@ -100,9 +104,9 @@ async fn of_two_workers_one_moves_the_checkpoints_and_the_other_none(place: Plac
     let generations = [("users", 1), ("pizzas", 1)];
     let partition = Partition::new(3).unwrap();
     let mut tx = store.database.begin().await.unwrap();
-    assert!(advance(&mut tx, &generations, partition, 0, 7).await.unwrap());
-    assert!(!advance(&mut tx, &generations, partition, 0, 9).await.unwrap());
-    assert!(!advance(&mut tx, &[("users", 1), ("likes", 1)], partition, 7, 9).await.unwrap());
+    assert_eq!(advance(&mut tx, &generations, partition, 0, 7).await.unwrap(), Some(vec![Found::default(); 2]));
+    assert_eq!(advance(&mut tx, &generations, partition, 0, 9).await.unwrap(), None);
+    assert_eq!(advance(&mut tx, &[("users", 1), ("likes", 1)], partition, 7, 9).await.unwrap(), None);
     drop(tx);
     let (one, other) = tokio::join!(fold(&store, &generations, partition, 7), fold(&store, &generations, partition, 8));
     assert!(one ^ other);
@@ -113,7 +117,7 @@ async fn of_two_workers_one_moves_the_checkpoints_and_the_other_none(place: Plac
 /// A fold without rows, from the start; whether it was the faster one.
 async fn fold(store: &ReadStore, generations: &[(&'static str, i64)], partition: Partition, to: i64) -> bool {
     let mut tx = store.database.begin().await.unwrap();
-    let moved = advance(&mut tx, generations, partition, 0, to).await.unwrap();
+    let moved = advance(&mut tx, generations, partition, 0, to).await.unwrap().is_some();
     if moved {
         tx.commit().await.unwrap();
     }

@@ -121,6 +121,18 @@ impl ReadStore {
         row.map(job).transpose()
     }
 
+    /// A job as it is once nobody changes it any more, and what an operator wants of it: what whoever had it before was about to write is there.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn take_job(&self, id: Uuid) -> Result<(Job, Option<Wish>), sqlx::Error> {
+        let mut tx = self.database.begin().await?;
+        let lock = tx.pick("", " for update");
+        let sql = sqlx::AssertSqlSafe(format!("select {COLUMNS} from jobs where id = $1{lock}"));
+        let row: Row = on!(&mut tx, |db| sqlx::query_as(sql).bind(id).fetch_one(&mut **db).await)?;
+        Ok((job(row)?, wanted(&mut tx, id).await?))
+    }
+
     /// Has a job that is not over paused or dropped; `false`: it is over.
     ///
     /// # Errors
@@ -154,14 +166,9 @@ impl ReadStore {
     pub async fn tell_progress(&self, id: Uuid, progress: &Progress) -> Result<Option<Wish>, sqlx::Error> {
         let mut tx = self.database.begin().await?;
         write_progress(&mut tx, id, progress).await?;
-        let sql = "select wanted from jobs where id = $1";
-        let wanted: Option<String> = on!(&mut tx, |db| sqlx::query_scalar(sql).bind(id).fetch_one(&mut **db).await?);
+        let wanted = wanted(&mut tx, id).await?;
         tx.commit().await?;
-        Ok(match wanted.as_deref() {
-            Some("pause") => Some(Wish::Pause),
-            Some("abort") => Some(Wish::Abort),
-            _ => None,
-        })
+        Ok(wanted)
     }
 
     /// Ends a job, or pauses it.
@@ -195,6 +202,16 @@ pub(crate) async fn write_progress(db: &mut Transaction, id: Uuid, progress: &Pr
     let sql = "update jobs set progress = $2, changed_at = $3 where id = $1";
     let (progress, now) = (text(progress)?, Utc::now().timestamp());
     on!(db, |db| sqlx::query(sql).bind(id).bind(progress).bind(now).execute(&mut **db).await.map(drop))
+}
+
+async fn wanted(db: &mut Transaction, id: Uuid) -> Result<Option<Wish>, sqlx::Error> {
+    let sql = "select wanted from jobs where id = $1";
+    let wanted: Option<String> = on!(db, |db| sqlx::query_scalar(sql).bind(id).fetch_one(&mut **db).await?);
+    Ok(match wanted.as_deref() {
+        Some("pause") => Some(Wish::Pause),
+        Some("abort") => Some(Wish::Abort),
+        _ => None,
+    })
 }
 
 fn text(value: &impl serde::Serialize) -> Result<String, sqlx::Error> {

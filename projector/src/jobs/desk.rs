@@ -102,7 +102,9 @@ impl<'a> Desk<'a> {
         if state != State::Paused {
             progress = Progress { phase: Phase::Ended, seconds_left: None, ..progress };
             let keep = progress.generation.filter(|_| state == State::Done);
-            self.drop_all_but(keep).await?;
+            if let Err(error) = self.drop_all_but(keep).await {
+                tracing::warn!(job = %self.job.id, %error, "what it has made is dropped later");
+            }
         }
         self.runner.store.end_job(self.job.id, state, &progress, outcome.as_ref()).await?;
         let error = outcome.as_ref().and_then(|outcome| outcome.error.as_deref());

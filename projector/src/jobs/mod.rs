@@ -24,7 +24,7 @@ use database::Fault;
 use event_log::EventLog;
 use read_store::{
     ReadStore, Wish,
-    jobs::{Job, Outcome},
+    jobs::{Outcome, State},
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -40,7 +40,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(10);
 
 /// How often what is of no use any more is taken away.
-const TIDY: Duration = Duration::from_hours(1);
+const TIDY: Duration = Duration::from_mins(10);
 /// How long a generation that was live can be had back.
 pub const KEPT: Duration = Duration::from_hours(24);
 
@@ -131,7 +131,7 @@ impl Runner {
             if self.log.lease(&lease, self.owner, LEASE).await?.is_none() {
                 continue;
             }
-            let done = self.work_on(&job, projection).await;
+            let done = self.work_on(job.id, projection).await;
             self.log.release(&[lease], self.owner).await?;
             self.folding.refresh().await?;
             return done.map(|()| true);
@@ -139,9 +139,13 @@ impl Runner {
         Ok(false)
     }
 
-    async fn work_on(&self, job: &Job, projection: Arc<dyn Projection>) -> Result<(), sqlx::Error> {
-        let desk = Desk::new(self, job, projection);
-        let end = match desk.wanted().await? {
+    async fn work_on(&self, id: Uuid, projection: Arc<dyn Projection>) -> Result<(), sqlx::Error> {
+        let (job, wish) = self.store.take_job(id).await?;
+        if !matches!((job.state, wish), (State::Running, _) | (State::Paused, Some(Wish::Abort))) {
+            return Ok(());
+        }
+        let desk = Desk::new(self, &job, projection);
+        let end = match wish {
             Some(wish) => Ok(wished(wish)),
             None => tokio::select! {
                 end = desk.work() => end,

@@ -4,27 +4,27 @@
 //! | --- | --- |
 //! | `splits` | however a history is cut and interleaved, the rows are the same, and those that plain counting expects |
 //! | `worker` | workers between a real log and a real read store |
-//! | `standing_still` | what a projection does that cannot read an event, and what the others do |
+//! | `parking` | what becomes of events that a fold cannot cope with |
 //! | `rebuilding`, `operator` | rebuilding, verifying and looking back while workers fold |
 //! | `servers` | what a worker does when the read store's server crashes |
-//! | `crash` | a process that ends between any two statements |
 //! | `history` | histories as the domain writes them |
 //! | `model` | what plain counting expects of a history |
+//! | `polls` | a crash between any two statements |
 //! | `tally` | a projection that counts events |
 //! | `rows` | a read store that is folded into without a worker |
 //! | `setup` | where tests have their stores |
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-mod crash;
 mod history;
 mod model;
 mod operator;
+mod parking;
+mod polls;
 mod rebuilding;
 mod rows;
 mod servers;
 mod setup;
 mod splits;
-mod standing_still;
 mod tally;
 mod worker;

@@ -9,12 +9,12 @@ use read_store::{
 };
 
 use crate::{
-    crash::ended_after,
     history::{
         Act::{Approve, Create, DeleteAccount, React},
         user,
     },
     operator::Operator,
+    polls::polled,
     setup::{Tizza, on_both},
 };
 
@@ -149,7 +149,7 @@ async fn a_rebuild_survives_a_crash_between_any_two_statements(mut tizza: Tizza)
         let runner = operator.runner();
         let mut crashes = 0;
         while operator.job(id).await.state == State::Running {
-            crashes += usize::from(ended_after(first + 5 * crashes, runner.step()).await.is_none());
+            crashes += usize::from(polled(first + 5 * crashes, runner.step()).await.is_none());
         }
         assert!(crashes > 0, "it ended somewhere");
         let outcome = operator.job(id).await.outcome.unwrap();

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use database::{Pool, on};
 use event_log::Recorded;
-use read_store::{ReadStore, live::expand, views};
+use projector::parking::{self, Broken};
+use read_store::{ReadStore, View, checkpoints::Found, live::expand, views};
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
 
@@ -25,7 +26,8 @@ impl Rows {
     pub async fn fold(&self, batch: &[Recorded]) {
         let mut tx = self.store.database.begin().await.unwrap();
         for one in &self.generations {
-            one.projection.fold(&mut tx, one.generation, batch).await.unwrap();
+            let (partition, found) = (batch[0].partition, Found::default());
+            assert!(parking::fold(&mut tx, one, partition, batch, found, &Broken::new()).await.unwrap().is_empty());
         }
         tx.commit().await.unwrap();
     }
@@ -37,44 +39,61 @@ impl Rows {
         }
     }
 
-    /// Every column of every row of every table, the same from either database: ids in hexadecimal digits, flags as numbers.
-    pub async fn dump(&self) -> BTreeMap<&'static str, Vec<Value>> {
-        let mut dump = BTreeMap::new();
-        for (table, name) in tables() {
-            let values = self.values(&name).await.join(", ");
-            let make = self.store.database.reader.pick("json_array", "json_build_array");
-            let sql = AssertSqlSafe(format!("select cast({make}({values}) as text) from {name}"));
-            let rows: Vec<String> = on!(&self.store.database.reader, |db| sqlx::query_scalar(sql).fetch_all(db).await.unwrap());
-            let mut rows: Vec<Value> = rows.iter().map(|row| serde_json::from_str(row).unwrap()).collect();
-            rows.sort_by_key(Value::to_string);
-            dump.insert(table, rows);
-        }
-        dump
+    pub async fn dump(&self) -> Dump {
+        dump(&self.store).await
     }
+}
 
-    /// A table's columns, as they are compared.
-    async fn values(&self, table: &str) -> Vec<String> {
-        let columns: Vec<(String, String)> = match &self.store.database.reader {
-            Pool::Sqlite(db) => {
-                let sql = "select name, lower(type) from pragma_table_info($1)";
-                sqlx::query_as(sql).bind(table).fetch_all(db).await.unwrap()
-            }
-            Pool::Postgres(db) => {
-                let sql = "select column_name::text, data_type::text from information_schema.columns
-                    where table_schema = current_schema and table_name = $1 order by ordinal_position";
-                sqlx::query_as(sql).bind(table).fetch_all(db).await.unwrap()
-            }
-        };
-        let value = |(name, kind): (String, String)| match kind.as_str() {
-            "blob" => format!("lower(hex({name}))"),
-            "uuid" => format!("replace({name}::text, '-', '')"),
-            "boolean" => format!("{name}::integer"),
-            "timestamp with time zone" => format!("to_char({name} at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"),
-            "text" | "integer" | "bigint" => name,
-            other => panic!("{name} is {other}"),
-        };
-        columns.into_iter().map(value).collect()
+/// Rows of each table.
+pub type Dump = BTreeMap<&'static str, Vec<Value>>;
+
+/// Every column of every row of every table of the first generations.
+pub async fn dump(store: &ReadStore) -> Dump {
+    let mut dump = Dump::new();
+    for view in views::ALL {
+        dump.append(&mut dump_of(store, view, 1).await);
     }
+    dump
+}
+
+/// The same of one generation of a view, alike from either database: ids in hexadecimal digits, flags as numbers.
+pub async fn dump_of(store: &ReadStore, view: &View, generation: i64) -> Dump {
+    let mut dump = Dump::new();
+    for table in view.tables {
+        let name = expand(&format!("{{{table}}}"), view, generation);
+        let values = values(store, &name).await.join(", ");
+        let make = store.database.reader.pick("json_array", "json_build_array");
+        let sql = AssertSqlSafe(format!("select cast({make}({values}) as text) from {name}"));
+        let rows: Vec<String> = on!(&store.database.reader, |db| sqlx::query_scalar(sql).fetch_all(db).await.unwrap());
+        let mut rows: Vec<Value> = rows.iter().map(|row| serde_json::from_str(row).unwrap()).collect();
+        rows.sort_by_key(Value::to_string);
+        dump.insert(table, rows);
+    }
+    dump
+}
+
+/// A table's columns, as they are compared.
+async fn values(store: &ReadStore, table: &str) -> Vec<String> {
+    let columns: Vec<(String, String)> = match &store.database.reader {
+        Pool::Sqlite(db) => {
+            let sql = "select name, lower(type) from pragma_table_info($1)";
+            sqlx::query_as(sql).bind(table).fetch_all(db).await.unwrap()
+        }
+        Pool::Postgres(db) => {
+            let sql = "select column_name::text, data_type::text from information_schema.columns
+                where table_schema = current_schema and table_name = $1 order by ordinal_position";
+            sqlx::query_as(sql).bind(table).fetch_all(db).await.unwrap()
+        }
+    };
+    let value = |(name, kind): (String, String)| match kind.as_str() {
+        "blob" => format!("lower(hex({name}))"),
+        "uuid" => format!("replace({name}::text, '-', '')"),
+        "boolean" => format!("{name}::integer"),
+        "timestamp with time zone" => format!("to_char({name} at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"),
+        "text" | "integer" | "bigint" => name,
+        other => panic!("{name} is {other}"),
+    };
+    columns.into_iter().map(value).collect()
 }
 
 /// The tables of all views, with their names in the first generation.

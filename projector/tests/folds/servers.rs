@@ -9,10 +9,10 @@ use std::{
 };
 
 use database::{Either, Transaction};
-use event_log::{Partition, Recorded};
+use event_log::Partition;
 use events::likes::Reaction::{Dislike, Like};
 use futures::future::{BoxFuture, FutureExt};
-use projector::{FoldError, Projection, Step, table::Table, worker};
+use projector::{FoldError, Projection, Step, parking::Readable, table::Table, worker};
 use read_store::{Definition, Progress, View};
 use test_servers::{Options, Postgres};
 use tokio_util::sync::CancellationToken;
@@ -80,7 +80,11 @@ impl Projection for Unlucky {
         vec![]
     }
 
-    fn fold<'a>(&'a self, db: &'a mut Transaction, _: i64, _: &'a [Recorded]) -> BoxFuture<'a, Result<(), FoldError>> {
+    fn lists(&self, _: &str) -> bool {
+        true
+    }
+
+    fn fold<'a>(&'a self, db: &'a mut Transaction, _: i64, _: &'a [Readable<'a>]) -> BoxFuture<'a, Result<(), FoldError>> {
         async move {
             if let Either::Postgres(db) = db
                 && !self.0.swap(true, Ordering::Relaxed)

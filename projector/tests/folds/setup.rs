@@ -2,10 +2,15 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use database::StoreUrl;
+use database::{StoreUrl, on};
 use event_log::{Append, EventLog, KeyStore, Keys, LogStore, Outcome, Partition, Position};
-use projector::{Prepared, Projection, Step, Worker};
+use projector::{
+    ParkingError, Prepared, Projection, Step, Worker,
+    operations::Retried,
+    parking::{self, Attendant},
+};
 use read_store::ReadStore;
+use sqlx::{AssertSqlSafe, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 
 use crate::{
@@ -17,6 +22,9 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub type Generations = Vec<Prepared>;
+
+/// What nobody can read.
+pub const BROKEN: &str = r#"{"user_id":"Ada's secret"}"#;
 
 /// A folder, and a read store in it or on a server.
 pub struct Place {
@@ -83,17 +91,19 @@ pub struct Tizza {
     pub store: ReadStore,
     generations: Generations,
     pub history: History,
+    /// What was written so that nobody can read it, as it should be.
+    broken: Vec<Happened>,
 }
 
 impl Tizza {
     pub async fn at(place: Place) -> Self {
-        Self::open(place, History::default()).await
+        Self::open(place, History::default(), vec![]).await
     }
 
-    async fn open(place: Place, history: History) -> Self {
+    async fn open(place: Place, history: History, broken: Vec<Happened>) -> Self {
         let log = place.log().await;
         let (store, generations) = place.read_store().await;
-        let mut tizza = Self { place, log, store, generations, history };
+        let mut tizza = Self { place, log, store, generations, history, broken };
         tizza.add(Arc::new(Tally)).await;
         tizza
     }
@@ -104,10 +114,32 @@ impl Tizza {
         self.generations.push(Prepared::new(projection, generation));
     }
 
+    /// Another fold for the tables of one.
+    pub fn replace(&mut self, projection: Arc<dyn Projection>) {
+        let one = self.generations.iter_mut().find(|one| one.projection.view() == projection.view()).unwrap();
+        one.projection = projection;
+    }
+
+    /// A second generation of a view, folded besides the first.
+    pub async fn another_generation(&mut self, name: &str) -> i64 {
+        let projection = self.generations.iter().find(|one| one.key().0 == name).unwrap().projection.clone();
+        self.sql(&format!("delete from live_generations where projection = '{name}'")).await;
+        let generation = self.store.ensure(projection.view(), &projection.tables()).await.unwrap();
+        self.sql(&format!("update live_generations set generation = 1 where projection = '{name}'")).await;
+        self.generations.push(Prepared::new(projection, generation));
+        generation
+    }
+
+    /// Does something with the read store behind everybody's back.
+    pub async fn sql(&self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        on!(&self.store.database.writer, |db| sqlx::raw_sql(sql).execute(db).await.map(drop).unwrap());
+    }
+
     pub async fn restarted(self) -> Self {
         self.log.close().await;
         self.store.close().await;
-        Self::open(self.place, self.history).await
+        Self::open(self.place, self.history, self.broken).await
     }
 
     /// Does these and what they presume.
@@ -119,6 +151,32 @@ impl Tizza {
         for happened in &self.history.events[known..] {
             self.append(happened).await;
         }
+    }
+
+    /// Does this and what it presumes, and nobody can read the last event.
+    pub async fn goes_wrong(&mut self, act: Act) -> Position {
+        let known = self.history.events.len();
+        assert!(self.history.act(act), "{act:?} is not possible");
+        let (last, before) = self.history.events[known..].split_last().unwrap();
+        for happened in before {
+            self.append(happened).await;
+        }
+        let mut broken = last.clone();
+        broken.event.payload = BROKEN.into();
+        self.broken.push(last.clone());
+        self.append(&broken).await
+    }
+
+    /// Makes what nobody could read what it should have been.
+    pub async fn mend(&mut self) {
+        let mut log =
+            SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(self.place.folder.path().join("log.db"))).await.unwrap();
+        for mended in self.broken.drain(..) {
+            let sql = "update events set payload = $1 where stream_id = $2 and version = $3";
+            let query = sqlx::query(sql).bind(mended.event.payload).bind(mended.stream_id).bind(mended.version);
+            assert_eq!(query.execute(&mut log).await.unwrap().rows_affected(), 1);
+        }
+        log.close().await.unwrap();
     }
 
     pub async fn append(&self, happened: &Happened) -> Position {
@@ -142,6 +200,26 @@ impl Tizza {
 
     pub fn worker(&self, partition: Partition) -> Worker {
         Worker::new(projector::Source::Log(self.log.clone()), self.store.clone(), partition, &self.generations)
+    }
+
+    /// What folds.
+    pub fn projections(&self) -> Vec<Arc<dyn Projection>> {
+        self.generations.iter().map(|one| one.projection.clone()).collect()
+    }
+
+    /// The ids of what is parked of a projection, and whether each has a reason.
+    pub async fn parked(&self, projection: &str) -> Vec<(String, bool)> {
+        let (parked, total) = parking::list(&self.store, Some(projection), 1_000).await.unwrap();
+        assert_eq!(total as usize, parked.len());
+        parked.into_iter().map(|parked| (parked.id, parked.reason.is_some())).collect()
+    }
+
+    pub async fn retry(&self, id: &str) -> Result<Retried, ParkingError> {
+        Attendant { log: &self.log, store: &self.store, projections: &self.projections() }.retry(id).await
+    }
+
+    pub async fn skip(&self, id: &str) -> Result<Retried, ParkingError> {
+        Attendant { log: &self.log, store: &self.store, projections: &self.projections() }.skip(id, "it is no use", "test").await
     }
 
     /// Has every partition folded by a worker of its own.

@@ -2,9 +2,8 @@
 //! reaction replaces the one before it; a tally is not.
 
 use database::{Transaction, on};
-use event_log::Recorded;
 use futures::future::{BoxFuture, FutureExt};
-use projector::{FoldError, Projection, table::Table};
+use projector::{FoldError, Projection, parking::Readable, table::Table};
 use read_store::{Definition, ReadStore, View, live::expand};
 use sqlx::AssertSqlSafe;
 
@@ -28,10 +27,15 @@ impl Projection for Tally {
         &[]
     }
 
-    fn fold<'a>(&'a self, db: &'a mut Transaction, generation: i64, batch: &'a [Recorded]) -> BoxFuture<'a, Result<(), FoldError>> {
+    /// All that there is.
+    fn lists(&self, event_type: &str) -> bool {
+        events::Event::types().any(|known| known.name == event_type)
+    }
+
+    fn fold<'a>(&'a self, db: &'a mut Transaction, generation: i64, events: &'a [Readable<'a>]) -> BoxFuture<'a, Result<(), FoldError>> {
         async move {
             let sql = AssertSqlSafe(expand("update {tally} set events = events + $1", &TALLY, generation));
-            on!(db, |db| sqlx::query(sql).bind(batch.len() as i64).execute(&mut **db).await.map(drop)?);
+            on!(db, |db| sqlx::query(sql).bind(events.len() as i64).execute(&mut **db).await.map(drop)?);
             Ok(())
         }
         .boxed()

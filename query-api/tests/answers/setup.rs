@@ -9,9 +9,9 @@ use axum::{
 };
 use database::StoreUrl;
 use events::UserId;
-use projector::Prepared;
+use projector::{Prepared, parking};
 use query_api::App;
-use read_store::ReadStore;
+use read_store::{ReadStore, checkpoints::Found};
 use serde_json::Value;
 use service_kit::{
     config::Listen,
@@ -84,10 +84,11 @@ pub async fn opened(url: &StoreUrl) -> ReadStore {
 
 /// What happened, into some generations.
 pub async fn fold(store: &ReadStore, generations: &[Prepared]) {
-    for events in history().into_values() {
+    for (partition, events) in history() {
         let mut tx = store.database.begin().await.unwrap();
         for one in generations {
-            one.projection.fold(&mut tx, one.generation, &events).await.unwrap();
+            let parked = parking::fold(&mut tx, one, partition, &events, Found::default(), &parking::Broken::new()).await.unwrap();
+            assert!(parked.is_empty());
         }
         tx.commit().await.unwrap();
     }
