@@ -91,7 +91,7 @@ impl Reader {
     /// # Errors
     /// 503: a view is not built; 504: it is behind.
     pub async fn rows(&self, app: &App, views: &[&View]) -> Result<RowsOf, Problem> {
-        let live = app.store.live_of(views).await.map_err(not_there)?;
+        let live = app.store.built(views, self.wait).await.map_err(not_there)?;
         app.store.wait(&live, views, &self.places, self.wait).await.map_err(not_there)?;
         Ok(RowsOf { live, db: app.store.database.reader.clone() })
     }

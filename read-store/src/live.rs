@@ -15,6 +15,9 @@ use crate::{ReadError, ReadStore, View, views};
 /// How long which generations are live is taken for granted.
 const REMEMBERED: Duration = Duration::from_secs(1);
 
+/// How often it is looked whether a view is built by now.
+const AGAIN: Duration = Duration::from_millis(50);
+
 /// Which generation of each view is read; taken once for a whole request.
 #[derive(Debug)]
 pub struct Live {
@@ -92,5 +95,22 @@ impl ReadStore {
         let live = self.live().await?;
         let Some(missing) = views.iter().find(|view| live.generation(view).is_none()) else { return Ok(live) };
         Err(ReadError::NotBuilt { view: missing.name, progress: self.building(missing).await? })
+    }
+
+    /// The same, waited for.
+    ///
+    /// # Errors
+    /// One is not built after `limit`: then how far it is.
+    pub async fn built(&self, views: &[&View], limit: Duration) -> Result<Arc<Live>, ReadError> {
+        let deadline = Instant::now() + limit;
+        loop {
+            match self.live_of(views).await {
+                Err(ReadError::NotBuilt { .. }) if Instant::now() < deadline => {
+                    tokio::time::sleep(AGAIN).await;
+                    self.forget_live();
+                }
+                found => return found,
+            }
+        }
     }
 }

@@ -49,7 +49,7 @@ async fn what_is_being_built_is_not_answered_from_and_the_rest_is() {
         store.tell_progress(job, &progress).await.unwrap();
         store.close().await;
 
-        let refused = get(router, "/api/v1/pizzas", &[]).await;
+        let refused = get(router, "/api/v1/pizzas", &[("prefer".parse().unwrap(), "wait=0")]).await;
         assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(refused.headers[header::RETRY_AFTER], "1");
         let detail = Value::from("Not there yet: the projection reactions is being built: 43 of 100 events are folded.");
