@@ -7,6 +7,7 @@
 //! | [`worker`] | one a partition: reads a batch, folds it, writes rows and checkpoints in one transaction |
 //! | [`projection`] | what a projection is |
 //! | [`table`] | rows of a table while a batch is folded: loaded, changed in memory, written back |
+//! | [`explain`] | the events behind one row: for operators |
 //! | [`lag`] | how far behind it is, and how the topic is followed: for operators |
 //! | [`operations`] | what operators can do |
 //! | [`service`] | the same as a program of its own |
@@ -14,6 +15,7 @@
 //!
 //! To add a projection: its view in `read-store/src/views.rs`, its fold in a slice here, one line in [`projections`].
 
+pub mod explain;
 pub mod lag;
 pub mod likes;
 pub mod operations;
