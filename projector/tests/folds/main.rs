@@ -6,6 +6,7 @@
 //! | `worker` | workers between a real log and a real read store |
 //! | `standing_still` | what a projection does that cannot read an event, and what the others do |
 //! | `servers` | what a worker does when the read store's server crashes |
+//! | `explained` | the events behind a row |
 //! | `history` | histories as the domain writes them |
 //! | `model` | what plain counting expects of a history |
 //! | `tally` | a projection that counts events |
@@ -14,6 +15,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod explained;
 mod history;
 mod model;
 mod rows;
