@@ -6,6 +6,7 @@
 //! | [`generations`] | tables by generation, and which generation is live |
 //! | [`checkpoints`] | how far each generation has come, and waiting for it |
 //! | [`jobs`] | rebuilds, verifications and copies, and how far they are |
+//! | [`statuses`] | generations as operators see them |
 //!
 //! A table `pizzas` exists as `pizzas_g1`, `pizzas_g2`, …: one for each generation of its view. Statements are written with
 //! `{pizzas}` and expanded for the live generation, so that a swap is one row's change and no table is ever renamed.
@@ -13,6 +14,7 @@
 pub mod checkpoints;
 pub mod generations;
 pub mod jobs;
+pub mod statuses;
 pub mod views;
 
 use std::{
