@@ -13,7 +13,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use clap::Args;
 use read_store::{
-    generations::expand,
+    live::expand,
     views::{PIZZAS, PIZZERIAS, REACTIONS},
 };
 use serde::Serialize;

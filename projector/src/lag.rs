@@ -29,7 +29,9 @@ pub async fn of_views(log: &EventLog, store: &ReadStore) -> Result<Vec<Lag>, Rea
     let live = store.live().await?;
     let checkpoints = store.checkpoints().await?;
     let heads = log.all_heads().await?;
-    let folded = |view: &View| checkpoints.get(&(view.name.to_owned(), live.generation(view))).copied().unwrap_or_default();
+    let folded = |view: &View| {
+        live.generation(view).and_then(|generation| checkpoints.get(&(view.name.to_owned(), generation))).copied().unwrap_or_default()
+    };
     let places = views::ALL.into_iter().flat_map(|view| Partition::all().zip(folded(view)).map(move |place| (view, place)));
     let lags: Vec<_> = places.map(|(view, (partition, folded))| (view, partition, folded, heads[partition.index()] - folded)).collect();
     let behind: HashSet<_> =

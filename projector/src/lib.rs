@@ -6,6 +6,8 @@
 //! | [`ports`] | what a worker asks of the world, and a simulation plays |
 //! | [`worker`] | one a partition: reads a batch, folds it, writes rows and checkpoints in one transaction |
 //! | [`projection`] | what a projection is |
+//! | [`folding`] | which generations workers fold |
+//! | [`jobs`] | rebuilding, verifying, copying: while everything runs |
 //! | [`table`] | rows of a table while a batch is folded: loaded, changed in memory, written back |
 //! | [`explain`] | the events behind one row: for operators |
 //! | [`lag`] | how far behind it is, and how the topic is followed: for operators |
@@ -16,6 +18,8 @@
 //! To add a projection: its view in `read-store/src/views.rs`, its fold in a slice here, one line in [`projections`].
 
 pub mod explain;
+pub mod folding;
+pub mod jobs;
 pub mod lag;
 pub mod likes;
 pub mod operations;
@@ -35,10 +39,17 @@ use event_log::{
     Epochs, EventLog, Heads, Partition,
     kafka::{Topic, TopicError, TopicSource},
 };
-use read_store::ReadStore;
+use read_store::{
+    ReadStore,
+    jobs::{Kind, Request},
+};
 use service_kit::config::Group;
+use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
 
+pub use folding::Folding;
+pub use jobs::Runner;
 pub use ports::{Folds, Prepared};
 pub use projection::{Fold, FoldError, Projection};
 pub use source::Source;
@@ -55,22 +66,45 @@ pub fn projections() -> Vec<Arc<dyn Projection>> {
     ]
 }
 
-/// Makes the tables of every projection that has none of its version yet, or has folded what the log, restored since, does not hold any more;
-/// the answer is the generations to fold.
+/// Makes the tables of every projection that has none of its version yet, live at once: for a log that is empty or will be folded before
+/// anybody reads. The answer is the generations to fold.
 ///
 /// # Errors
 /// The database's own.
 pub async fn prepare(log: &Epochs, store: &ReadStore) -> Result<Vec<Prepared>, sqlx::Error> {
-    let ahead = store.follow_epochs(log).await?;
-    if !ahead.is_empty() {
-        tracing::warn!(epoch = log.current(), views = ?ahead, "what has folded more than the restored log holds is built anew");
-    }
+    follow_epochs(log, store).await?;
     let mut prepared = vec![];
     for projection in projections() {
         let generation = store.ensure(projection.view(), &projection.tables()).await?;
         prepared.push(Prepared::new(projection, generation));
     }
     Ok(prepared)
+}
+
+async fn follow_epochs(log: &Epochs, store: &ReadStore) -> Result<(), sqlx::Error> {
+    let ahead = store.follow_epochs(log).await?;
+    if !ahead.is_empty() {
+        tracing::warn!(epoch = log.current(), views = ?ahead, "what has folded more than the restored log holds is built anew");
+    }
+    Ok(())
+}
+
+/// Has every projection that is not live in its version built: at once where nothing has happened yet, else by a job.
+async fn build_missing(log: &EventLog, store: &ReadStore) -> Result<(), sqlx::Error> {
+    follow_epochs(log.epochs(), store).await?;
+    let is_empty = log.all_heads().await? == Heads::default();
+    for projection in projections() {
+        let view = projection.view();
+        if store.live_generation(view).await?.is_some() {
+            continue;
+        }
+        if is_empty {
+            store.ensure(view, &projection.tables()).await?;
+        } else if store.ask_for(Uuid::now_v7(), Kind::Upgrade, view, &Request::default()).await? {
+            tracing::info!(projection = view.name, version = view.version, "it is built before it is read");
+        }
+    }
+    Ok(())
 }
 
 /// A topic that is followed instead of the log.
@@ -84,10 +118,12 @@ pub struct Following {
 
 /// What folds, before it begins.
 pub struct Projector {
+    log: EventLog,
     store: ReadStore,
-    prepared: Vec<Prepared>,
+    folding: Folding,
     source: Source,
     group: Option<Group>,
+    asked: Arc<Notify>,
 }
 
 impl Projector {
@@ -96,15 +132,16 @@ impl Projector {
     /// # Errors
     /// The read store's database failed.
     pub async fn prepare(log: &EventLog, store: &ReadStore, following: Option<Following>) -> Result<Self, sqlx::Error> {
-        let prepared = prepare(log.epochs(), store).await?;
+        build_missing(log, store).await?;
+        let folding = Folding::open(store).await?;
         let (source, group) = match following {
             None => (Source::Log(log.clone()), None),
             Some(Following { topic, group }) => {
-                let folded = furthest(store, &prepared).await?;
+                let folded = furthest(store, &folding).await?;
                 (Source::Topic(TopicSource::new(log.clone(), topic, folded)), Some(group))
             }
         };
-        Ok(Self { store: store.clone(), prepared, source, group })
+        Ok(Self { log: log.clone(), store: store.clone(), folding, source, group, asked: Arc::default() })
     }
 
     /// How the topic is followed; `None`: the log is.
@@ -121,12 +158,17 @@ impl Projector {
     /// # Errors
     /// The topic is not there, or not as it must be.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), TopicError> {
-        let Self { store, prepared, source, group } = self;
+        let Self { log, store, folding, source, group, asked } = self;
         let workers = TaskTracker::new();
         for partition in Partition::all() {
-            let worker = Worker::new(source.clone(), store.clone(), partition, &prepared);
+            let worker = Worker::watching(source.clone(), store.clone(), partition, folding.watch());
             workers.spawn(worker::run(worker, shutdown.clone()));
         }
+        let runner = Runner::new(log, store, folding.clone(), asked);
+        workers.spawn({
+            let shutdown = shutdown.clone();
+            async move { tokio::join!(runner.run(&shutdown), folding.follow(&shutdown)) }
+        });
         workers.close();
         if let (Source::Topic(topic), Some(group)) = (&source, &group) {
             follow(topic, group, &shutdown).await?;
@@ -155,8 +197,10 @@ async fn follow(topic: &TopicSource, group: &Group, shutdown: &CancellationToken
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Up to where the furthest projection has folded each partition.
-async fn furthest(store: &ReadStore, prepared: &[Prepared]) -> Result<Heads, sqlx::Error> {
+async fn furthest(store: &ReadStore, folding: &Folding) -> Result<Heads, sqlx::Error> {
     let checkpoints = store.checkpoints().await?;
-    let known = prepared.iter().filter_map(|one| checkpoints.get(&(one.key().0.to_owned(), one.generation)));
+    let generations = folding.watch();
+    let generations = generations.borrow();
+    let known = generations.iter().filter_map(|one| checkpoints.get(&(one.key().0.to_owned(), one.generation)));
     Ok(known.fold(Heads::default(), |far, positions| std::array::from_fn(|partition| far[partition].max(positions[partition]))))
 }

@@ -43,6 +43,12 @@ impl Prepared {
     pub fn key(&self) -> (&'static str, i64) {
         (self.projection.view().name, self.generation)
     }
+
+    /// The same for the same generation that is folded alike.
+    #[must_use]
+    pub fn identity(&self) -> (&'static str, i64, Folds) {
+        (self.projection.view().name, self.generation, self.folds)
+    }
 }
 
 /// Where events come from.

@@ -52,6 +52,9 @@ pub trait Projection: Send + Sync {
         None
     }
 
+    /// The shapes of its tables.
+    fn shapes(&self) -> &'static [&'static Table];
+
     /// Folds a batch into the tables of a generation, within the worker's transaction.
     fn fold<'a>(&'a self, db: &'a mut Transaction, generation: i64, batch: &'a [Recorded]) -> BoxFuture<'a, Result<(), FoldError>>;
 }
@@ -92,6 +95,10 @@ impl<F: Fold + 'static> Projection for Of<F> {
 
     fn probe(&self, asked: &Asked) -> Option<Box<dyn Probe>> {
         explain::probe::<F>(asked)
+    }
+
+    fn shapes(&self) -> &'static [&'static Table] {
+        F::TABLES
     }
 
     fn fold<'a>(&'a self, db: &'a mut Transaction, generation: i64, batch: &'a [Recorded]) -> BoxFuture<'a, Result<(), FoldError>> {

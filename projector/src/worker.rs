@@ -9,6 +9,7 @@ use database::Fault;
 use event_log::{Partition, Position, Recorded, trace};
 use metrics::{Counter, Gauge, counter, gauge};
 use read_store::ReadStore;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -41,6 +42,8 @@ pub struct Worker<F = Source, R = ReadStore> {
     store: R,
     partition: Partition,
     tracks: Vec<Track>,
+    /// Where generations come and go.
+    generations: Option<watch::Receiver<Vec<Prepared>>>,
     /// It has been said that a store is away.
     told: bool,
 }
@@ -54,6 +57,19 @@ struct Track {
     failed_at: Option<Instant>,
     folded: Counter,
     stopped: Gauge,
+}
+
+impl Track {
+    fn new(prepared: &Prepared, partition: Partition) -> Self {
+        let (name, partition) = (prepared.key().0, partition.number().to_string());
+        Self {
+            prepared: prepared.clone(),
+            position: None,
+            failed_at: None,
+            folded: counter!("tizza_projection_events_total", "projection" => name),
+            stopped: gauge!("tizza_projection_stopped", "projection" => name, "partition" => partition),
+        }
+    }
 }
 
 /// A store does not answer; nothing else can be done meanwhile.
@@ -82,6 +98,7 @@ pub async fn run<F: Feed, R: Rows>(mut worker: Worker<F, R>, shutdown: Cancellat
             () = shutdown.cancelled() => {}
             () = tokio::time::sleep(wait) => worker.doubt(),
             changed = heads.changed() => if changed.is_err() { return },
+            () = worker.news() => {}
         }
     }
 }
@@ -90,17 +107,40 @@ impl<F: Feed, R: Rows> Worker<F, R> {
     /// A worker for these projections and generations.
     #[must_use]
     pub fn new(source: F, store: R, partition: Partition, projections: &[Prepared]) -> Self {
-        let track = |prepared: &Prepared| {
-            let (name, partition) = (prepared.key().0, partition.number().to_string());
-            Track {
-                prepared: prepared.clone(),
-                position: None,
-                failed_at: None,
-                folded: counter!("tizza_projection_events_total", "projection" => name),
-                stopped: gauge!("tizza_projection_stopped", "projection" => name, "partition" => partition),
-            }
+        let tracks = projections.iter().map(|prepared| Track::new(prepared, partition)).collect();
+        Self { source, store, partition, tracks, generations: None, told: false }
+    }
+
+    /// A worker for those generations that there are at any time.
+    #[must_use]
+    pub fn watching(source: F, store: R, partition: Partition, generations: watch::Receiver<Vec<Prepared>>) -> Self {
+        let worker = Self::new(source, store, partition, &generations.borrow());
+        Self { generations: Some(generations), ..worker }
+    }
+
+    /// Waits until generations come or go.
+    async fn news(&mut self) {
+        let Some(generations) = &mut self.generations else { return std::future::pending().await };
+        if generations.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+        // They are still news to `adopt`.
+        generations.mark_changed();
+    }
+
+    /// Takes on new generations, and leaves those that are gone.
+    fn adopt(&mut self) {
+        let Some(generations) = self.generations.as_mut().filter(|generations| generations.has_changed().is_ok_and(|changed| changed))
+        else {
+            return;
         };
-        Self { source, store, partition, tracks: projections.iter().map(track).collect(), told: false }
+        let now = generations.borrow_and_update().clone();
+        self.tracks.retain(|track| now.iter().any(|prepared| prepared.identity() == track.prepared.identity()));
+        for prepared in now {
+            if !self.tracks.iter().any(|track| track.prepared.identity() == prepared.identity()) {
+                self.tracks.push(Track::new(&prepared, self.partition));
+            }
+        }
     }
 
     /// Folds one batch: of the projections that are furthest behind, together.
@@ -121,6 +161,7 @@ impl<F: Feed, R: Rows> Worker<F, R> {
     }
 
     async fn try_step(&mut self) -> Result<Step, Away> {
+        self.adopt();
         self.look_up().await.map_err(Away::read_store)?;
         let head = self.source.heads().borrow()[self.partition.index()];
         let now = self.source.now();
@@ -211,6 +252,10 @@ impl<F: Feed, R: Rows> Worker<F, R> {
             let (name, generation) = track.prepared.key();
             let key = (name.to_owned(), generation);
             track.position = Some(checkpoints.get(&key).map_or(0, |positions| positions[self.partition.index()]));
+        }
+        if self.generations.is_some() {
+            // What has no checkpoints was dropped, and the news are on their way.
+            self.tracks.retain(|track| checkpoints.contains_key(&(track.prepared.key().0.to_owned(), track.prepared.generation)));
         }
         // Others may have folded it meanwhile.
         if let Some(furthest) = self.tracks.iter().filter_map(|track| track.position).max() {

@@ -64,7 +64,7 @@ impl FromRequestParts<App> for Reader {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let Caller(session) = Caller::from_request_parts(parts, app).await?;
         let tokens = if parts.headers.contains_key(&CONSISTENCY_TOKEN) {
-            let epoch = app.store.live().await.map_err(not_there)?.epoch;
+            let epoch = app.store.live().await?.epoch;
             tokens(&parts.headers, epoch, PARTITIONS)?
         } else {
             vec![]
@@ -91,7 +91,7 @@ impl Reader {
     /// # Errors
     /// 503: a view is not built; 504: it is behind.
     pub async fn rows(&self, app: &App, views: &[&View]) -> Result<RowsOf, Problem> {
-        let live = app.store.live().await.map_err(not_there)?;
+        let live = app.store.live_of(views).await.map_err(not_there)?;
         app.store.wait(&live, views, &self.places, self.wait).await.map_err(not_there)?;
         Ok(RowsOf { live, db: app.store.database.reader.clone() })
     }
@@ -108,7 +108,7 @@ pub struct RowsOf {
 
 fn not_there(error: ReadError) -> Problem {
     match error {
-        ReadError::NotBuilt(_) => Problem::new(Slug::Unavailable, format!("{error}.")),
+        ReadError::NotBuilt { .. } => Problem::new(Slug::Unavailable, format!("{error}.")),
         ReadError::Behind { .. } => Problem::new(Slug::ProjectionBehind, format!("The rows do not include the token yet: {error}.")),
         ReadError::Database(error) => error.into(),
     }

@@ -59,7 +59,7 @@ fn readiness(app: &App) -> Readiness {
     };
     let store = move || {
         let store = store.clone();
-        async move { Health::of(store.live().await) }
+        async move { Health::of(store.live_of(&read_store::views::ALL).await) }
     };
     Readiness::default().with("identity", identity).with("read_store", store)
 }

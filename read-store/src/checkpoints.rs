@@ -108,7 +108,8 @@ impl ReadStore {
         if places.is_empty() {
             return Ok(());
         }
-        let keys: Vec<_> = views.iter().map(|view| (view.name.to_owned(), live.generation(view))).collect();
+        let built = views.iter().filter_map(|view| Some((view.name.to_owned(), live.generation(view)?)));
+        let keys: Vec<_> = built.collect();
         let missing = |progress: &Progress| {
             let reached = |key, partition: u16| progress.get(key).map_or(0, |positions| positions[usize::from(partition)]);
             let lags = keys.iter().flat_map(|key| places.iter().map(move |&(partition, position)| (key, partition, position)));

@@ -1,19 +1,15 @@
-//! Tables by generation.
+//! Tables by generation: made, folded, and dropped.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Arc, RwLock},
-    time::{Duration, Instant},
-};
-
+use chrono::Utc;
 use database::{Either, Transaction, on};
 use event_log::Epochs;
+use serde::{Deserialize, Serialize};
 use sqlx::AssertSqlSafe;
+use uuid::Uuid;
 
-use crate::{Partition, ReadError, ReadStore, View, views};
+use crate::{Partition, ReadStore, View, jobs, live::expand, views, working};
 
-/// How long which generations are live is taken for granted.
-const REMEMBERED: Duration = Duration::from_secs(1);
+pub use crate::live::table_of;
 
 /// The statements that make a table, with its name in braces.
 #[derive(Clone, Debug)]
@@ -24,68 +20,87 @@ pub struct Definition {
     pub postgres: String,
 }
 
-/// Which generation of each view is read; taken once for a whole request.
-#[derive(Debug)]
-pub struct Live {
-    /// The log's epoch that their rows are of.
-    pub epoch: u32,
-    generations: BTreeMap<&'static str, i64>,
-    /// Statements, expanded once.
-    expanded: RwLock<HashMap<&'static str, Arc<str>>>,
+/// What a generation is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// A job fills it, workers leave it alone.
+    Building,
+    /// Workers fold everything into it.
+    Folded,
+    /// The view as it was once: workers fold only deletions of users into it.
+    Copy,
+    /// It has folded what the log, restored since, does not hold.
+    Astray,
+    /// Its tables are dropped; its number is never used again.
+    Gone,
 }
 
-impl Live {
-    /// The live generation of a view.
+impl Role {
+    /// As it is stored.
     #[must_use]
-    pub fn generation(&self, view: &View) -> i64 {
-        self.generations[view.name]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Building => "building",
+            Self::Folded => "folded",
+            Self::Copy => "copy",
+            Self::Astray => "astray",
+            Self::Gone => "gone",
+        }
     }
 
-    /// A statement for these generations: `{pizzas}` becomes `pizzas_g1`. Nothing else is ever put into a statement.
-    pub fn sql(&self, template: &'static str) -> AssertSqlSafe<Arc<str>> {
-        if let Some(known) = self.expanded.read().expect("no panic while it is held").get(template) {
-            return AssertSqlSafe(known.clone());
-        }
-        let mut sql = template.to_owned();
-        for view in views::ALL {
-            sql = expand(&sql, view, self.generation(view));
-        }
-        let sql: Arc<str> = sql.into();
-        self.expanded.write().expect("no panic while it is held").insert(template, sql.clone());
-        AssertSqlSafe(sql)
+    fn of(name: &str) -> Result<Self, sqlx::Error> {
+        let all = [Self::Building, Self::Folded, Self::Copy, Self::Astray, Self::Gone];
+        all.into_iter().find(|role| role.name() == name).ok_or_else(|| sqlx::Error::Decode(format!("a generation is {name}").into()))
     }
 }
 
-/// A statement for one generation of one view.
-#[must_use]
-pub fn expand(template: &str, view: &View, generation: i64) -> String {
-    view.tables.iter().fold(template.to_owned(), |sql, table| sql.replace(&format!("{{{table}}}"), &format!("{table}_g{generation}")))
+/// One generation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Generation {
+    /// Its view's name.
+    pub projection: String,
+    /// Its number.
+    pub generation: i64,
+    /// The version of its fold.
+    pub version: i64,
+    /// What it is for.
+    pub role: Role,
+    /// Whether programs of its version read it.
+    pub is_live: bool,
+    /// When it ceased to be live, in seconds since 1970.
+    pub retired_at: Option<i64>,
+    /// When a program of its version last said that it folds it.
+    pub folded_at: Option<i64>,
+    /// A copy's name.
+    pub name: Option<String>,
+    /// Its tables, without generation.
+    pub tables: Vec<String>,
+}
+
+type Row = (String, i64, i64, String, Option<i64>, Option<i64>, Option<i64>, Option<String>, Option<String>);
+
+fn read((projection, generation, version, state, live, retired_at, folded_at, name, tables): Row) -> Result<Generation, sqlx::Error> {
+    let tables = match tables {
+        Some(tables) => serde_json::from_str(&tables).map_err(|e| sqlx::Error::Decode(e.into()))?,
+        None => views::ALL.iter().filter(|view| view.name == projection).flat_map(|view| view.tables).map(|&table| table.into()).collect(),
+    };
+    let (role, is_live) = (Role::of(&state)?, live.is_some());
+    Ok(Generation { projection, generation, version, role, is_live, retired_at, folded_at, name, tables })
 }
 
 impl ReadStore {
-    /// The generations to read now.
+    /// All generations that have tables.
     ///
     /// # Errors
-    /// A view has none yet, or the database failed.
-    pub async fn live(&self) -> Result<Arc<Live>, ReadError> {
-        let known = self.live.read().expect("no panic while it is held").clone();
-        if let Some((read_at, live)) = &known
-            && read_at.elapsed() < REMEMBERED
-        {
-            return Ok(live.clone());
-        }
-        let mut generations = BTreeMap::new();
-        for view in views::ALL {
-            let sql = "select generation from live_generations where projection = $1 and version = $2";
-            let found =
-                on!(&self.database.reader, |db| { sqlx::query_scalar(sql).bind(view.name).bind(view.version).fetch_optional(db).await? });
-            generations.insert(view.name, found.ok_or(ReadError::NotBuilt(view.name))?);
-        }
-        let epoch = self.epoch().await?;
-        let same = known.map(|(_, live)| live).filter(|live| live.epoch == epoch && live.generations == generations);
-        let live = same.unwrap_or_else(|| Arc::new(Live { epoch, generations, expanded: RwLock::default() }));
-        *self.live.write().expect("no panic while it is held") = Some((Instant::now(), live.clone()));
-        Ok(live)
+    /// The database's own.
+    pub async fn generations(&self) -> Result<Vec<Generation>, sqlx::Error> {
+        let sql = "select g.projection, g.generation, g.version, g.state, l.generation, g.retired_at, g.folded_at, g.name, g.tables
+            from generations g
+            left join live_generations l on l.projection = g.projection and l.version = g.version and l.generation = g.generation
+            where g.state <> 'gone' order by g.projection, g.generation";
+        let rows: Vec<Row> = on!(&self.database.reader, |db| sqlx::query_as(sql).fetch_all(db).await)?;
+        rows.into_iter().map(read).collect()
     }
 
     /// The log's epoch that the checkpoints are of.
@@ -98,31 +113,40 @@ impl ReadStore {
         u32::try_from(epoch).map_err(|e| sqlx::Error::Decode(e.into()))
     }
 
-    /// If the log has begun an epoch since: generations that have folded more than the log still holds are no longer live, and are made anew by
-    /// [`ReadStore::ensure`]. The answer is whose they were.
+    /// If the log has begun an epoch since: generations that have folded more than the log still holds are not read and not folded any more. The
+    /// answer is whose they were.
     ///
     /// # Errors
     /// The database's own.
     pub async fn follow_epochs(&self, log: &Epochs) -> Result<Vec<String>, sqlx::Error> {
         let Some(kept) = log.kept_since(self.epoch().await?) else { return Ok(vec![]) };
-        let mut tx = self.database.begin().await?;
-        if let Either::Postgres(tx) = &mut tx {
-            sqlx::raw_sql("set local synchronous_commit = on").execute(&mut **tx).await?;
-        }
-        let mut ahead = vec![];
+        let mut tx = self.begin_for_good().await?;
         for partition in Partition::all() {
-            let sql = "delete from live_generations where exists (
-                           select 1 from checkpoints c where c.projection = live_generations.projection
-                             and c.generation = live_generations.generation and c.partition = $1 and c.position > $2)
-                       returning projection";
+            let sql = "update generations set state = 'astray' where state <> 'gone' and exists (
+                           select 1 from checkpoints c where c.projection = generations.projection
+                             and c.generation = generations.generation and c.partition = $1 and c.position > $2)";
             let kept = kept[partition.index()];
-            let found: Vec<String> = on!(&mut tx, |db| sqlx::query_scalar(sql).bind(partition).bind(kept).fetch_all(&mut **db).await)?;
-            ahead.extend(found);
+            on!(&mut tx, |db| sqlx::query(sql).bind(partition).bind(kept).execute(&mut **db).await.map(drop))?;
         }
+        let unread = "delete from live_generations where exists (
+                          select 1 from generations g where g.projection = live_generations.projection
+                            and g.generation = live_generations.generation and g.state = 'astray')
+                      returning projection";
+        let ahead: Vec<String> = on!(&mut tx, |db| sqlx::query_scalar(unread).fetch_all(&mut **db).await)?;
         let begun = "update log_epoch set epoch = $1";
         on!(&mut tx, |db| sqlx::query(begun).bind(i64::from(log.current())).execute(&mut **db).await.map(drop))?;
         tx.commit().await?;
+        self.forget_live();
         Ok(ahead)
+    }
+
+    /// The live generation of a view, if there is one of its version.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn live_generation(&self, view: &View) -> Result<Option<i64>, sqlx::Error> {
+        let mut tx = self.database.snapshot().await?;
+        live_generation(&mut tx, view).await
     }
 
     /// The live generation of a view, made from `tables` where there is none of its version. A number is never used again.
@@ -130,38 +154,102 @@ impl ReadStore {
     /// # Errors
     /// The database's own.
     pub async fn ensure(&self, view: &View, tables: &[Definition]) -> Result<i64, sqlx::Error> {
-        let mut tx = self.database.begin().await?;
-        if let Either::Postgres(tx) = &mut tx {
-            // Of two processes that start at once one makes the tables, and the other finds them. On SQLite only one writes anyway.
-            // A crash must not take the tables from those who write to them.
-            let alone = "set local synchronous_commit = on; lock table generations in share row exclusive mode";
-            sqlx::raw_sql(alone).execute(&mut **tx).await?;
-        }
-        let live = "select generation from live_generations where projection = $1 and version = $2";
-        let found = on!(&mut tx, |db| sqlx::query_scalar(live).bind(view.name).bind(view.version).fetch_optional(&mut **db).await?);
-        if let Some(found) = found {
+        let mut tx = self.begin_making().await?;
+        if let Some(found) = live_generation(&mut tx, view).await? {
             return Ok(found);
         }
-        let generation = make(&mut tx, view, tables).await?;
+        let generation = make(&mut tx, view, tables, Role::Folded).await?;
+        let point = "insert into live_generations (projection, version, generation) values ($1, $2, $3)";
+        on!(&mut tx, |db| sqlx::query(point).bind(view.name).bind(view.version).bind(generation).execute(&mut **db).await.map(drop))?;
+        tx.commit().await?;
+        self.forget_live();
+        Ok(generation)
+    }
+
+    /// A new generation for a job to fill, which the job then knows of.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn begin_building(
+        &self,
+        view: &View,
+        tables: &[Definition],
+        job: Uuid,
+        told: impl FnOnce(i64) -> jobs::Progress + Send,
+    ) -> Result<i64, sqlx::Error> {
+        let mut tx = self.begin_making().await?;
+        let generation = make(&mut tx, view, tables, Role::Building).await?;
+        working::write_progress(&mut tx, job, &told(generation)).await?;
         tx.commit().await?;
         Ok(generation)
     }
+
+    /// What a generation is for from now on.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn set_role(&self, view: &View, generation: i64, role: Role, name: Option<&str>) -> Result<(), sqlx::Error> {
+        let mut tx = self.begin_for_good().await?;
+        let sql = "update generations set state = $3, name = $4 where projection = $1 and generation = $2";
+        let role = role.name();
+        on!(&mut tx, |db| {
+            let query = sqlx::query(sql).bind(view.name).bind(generation).bind(role).bind(name);
+            query.execute(&mut **db).await.map(drop)
+        })?;
+        tx.commit().await
+    }
+
+    /// Says that a program of this version folds a view's generations.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn is_folding(&self, view: &View) -> Result<(), sqlx::Error> {
+        let sql = "update generations set folded_at = $3 where projection = $1 and version = $2 and state <> 'gone'";
+        let now = Utc::now().timestamp();
+        let writer = &self.database.writer;
+        on!(writer, |db| sqlx::query(sql).bind(view.name).bind(view.version).bind(now).execute(db).await.map(drop))
+    }
+
+    /// A transaction that a crash does not take back: others go by it at once.
+    pub(crate) async fn begin_for_good(&self) -> Result<Transaction, sqlx::Error> {
+        let mut tx = self.database.begin().await?;
+        if let Either::Postgres(tx) = &mut tx {
+            sqlx::raw_sql("set local synchronous_commit = on").execute(&mut **tx).await?;
+        }
+        Ok(tx)
+    }
+
+    /// Of two processes that make or drop tables or flip at once one does, and the other finds what it did. On SQLite only one writes anyway.
+    pub(crate) async fn begin_making(&self) -> Result<Transaction, sqlx::Error> {
+        let mut tx = self.begin_for_good().await?;
+        if let Either::Postgres(tx) = &mut tx {
+            sqlx::raw_sql("lock table generations in share row exclusive mode").execute(&mut **tx).await?;
+        }
+        Ok(tx)
+    }
 }
 
-async fn make(db: &mut Transaction, view: &View, tables: &[Definition]) -> Result<i64, sqlx::Error> {
+pub(crate) async fn live_generation(db: &mut Transaction, view: &View) -> Result<Option<i64>, sqlx::Error> {
+    let sql = "select generation from live_generations where projection = $1 and version = $2";
+    on!(db, |db| sqlx::query_scalar(sql).bind(view.name).bind(view.version).fetch_optional(&mut **db).await)
+}
+
+async fn make(db: &mut Transaction, view: &View, tables: &[Definition], role: Role) -> Result<i64, sqlx::Error> {
     let next = "select coalesce(max(generation), 0) + 1 from generations where projection = $1";
     let generation: i64 = on!(db, |db| sqlx::query_scalar(next).bind(view.name).fetch_one(&mut **db).await?);
     for table in tables {
         let sql = AssertSqlSafe(expand(db.pick(&table.sqlite, &table.postgres), view, generation));
         on!(db, |db| sqlx::raw_sql(sql).execute(&mut **db).await.map(drop)?);
     }
-    let made = "insert into generations (projection, generation, version) values ($1, $2, $3)";
-    on!(db, |db| sqlx::query(made).bind(view.name).bind(generation).bind(view.version).execute(&mut **db).await.map(drop)?);
+    let made = "insert into generations (projection, generation, version, state, tables) values ($1, $2, $3, $4, $5)";
+    let names = serde_json::json!(view.tables).to_string();
+    on!(db, |db| {
+        let query = sqlx::query(made).bind(view.name).bind(generation).bind(view.version).bind(role.name()).bind(names);
+        query.execute(&mut **db).await.map(drop)?;
+    });
     for partition in Partition::all() {
         let start = "insert into checkpoints (projection, generation, partition, position) values ($1, $2, $3, 0)";
         on!(db, |db| sqlx::query(start).bind(view.name).bind(generation).bind(partition).execute(&mut **db).await.map(drop)?);
     }
-    let point = "insert into live_generations (projection, version, generation) values ($1, $2, $3)";
-    on!(db, |db| sqlx::query(point).bind(view.name).bind(view.version).bind(generation).execute(&mut **db).await.map(drop)?);
     Ok(generation)
 }

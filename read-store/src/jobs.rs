@@ -1,14 +1,10 @@
 //! What operators asked for that takes a while: kept in the read store, so that whoever runs it may crash and another go on.
 
-mod rows;
-
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::Positions;
-
-pub use rows::{Submitted, Wish};
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

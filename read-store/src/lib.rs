@@ -3,19 +3,24 @@
 //! | module | what lives there |
 //! | --- | --- |
 //! | [`views`] | names, versions and tables of the views |
-//! | [`generations`] | tables by generation, and which generation is live |
+//! | [`generations`], `dropping` | tables by generation: made, and taken away |
+//! | [`live`], [`swap`] | which generation is read, and reading another from now on |
 //! | [`checkpoints`] | how far each generation has come, and waiting for it |
-//! | [`jobs`] | rebuilds, verifications and copies, and how far they are |
+//! | [`jobs`], [`working`] | rebuilds, verifications and copies, and how far they are |
 //! | [`statuses`] | generations as operators see them |
 //!
 //! A table `pizzas` exists as `pizzas_g1`, `pizzas_g2`, …: one for each generation of its view. Statements are written with
 //! `{pizzas}` and expanded for the live generation, so that a swap is one row's change and no table is ever renamed.
 
 pub mod checkpoints;
+mod dropping;
 pub mod generations;
 pub mod jobs;
+pub mod live;
 pub mod statuses;
+pub mod swap;
 pub mod views;
+pub mod working;
 
 use std::{
     sync::{Arc, RwLock},
@@ -27,8 +32,11 @@ use tokio::sync::{Notify, watch};
 
 pub use checkpoints::{Positions, Progress};
 pub use event_log::{PARTITIONS, Partition};
-pub use generations::{Definition, Live};
+pub use generations::{Definition, Generation, Role};
+pub use live::Live;
+pub use swap::Swap;
 pub use views::View;
+pub use working::Wish;
 
 static STORE: Store = Store {
     // It can be folded anew.
@@ -73,8 +81,13 @@ pub struct ReadStore {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// No generation of this program's version of a view is there yet.
-    #[error("the projection {0} is not built yet")]
-    NotBuilt(&'static str),
+    #[error("the projection {view} is being built{}", progress.map(|(folded, events)| format!(": {folded} of {events} events are folded")).unwrap_or_default())]
+    NotBuilt {
+        /// Which view.
+        view: &'static str,
+        /// How many events of how many are folded, if somebody builds it.
+        progress: Option<(i64, i64)>,
+    },
     /// The rows do not include a token's position yet.
     #[error("partition {partition} is {lag} events behind")]
     Behind {

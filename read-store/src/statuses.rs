@@ -1,43 +1,22 @@
 //! Generations as operators see them.
 
+use std::collections::HashMap;
+
 use database::{Either, on};
 use sqlx::types::Json;
 
 use crate::ReadStore;
 
-/// A generation that has tables.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct GenerationRow {
-    /// Of which view.
-    pub projection: String,
-    /// Its number.
-    pub generation: i64,
-    /// Of which version.
-    pub version: i64,
-    /// `building`, `folded` or `copy`.
-    pub state: String,
-    /// When it ceased to be live, in seconds since 1970.
-    pub retired_at: Option<i64>,
-    /// A copy's name.
-    pub name: Option<String>,
-    /// Whether it is read.
-    pub is_live: bool,
-    /// How many events are parked.
-    pub parked: i64,
-}
-
 impl ReadStore {
-    /// All generations that have tables, in the order of their views and numbers.
+    /// How many events each (view, generation) has parked, where it has any.
     ///
     /// # Errors
     /// The database's own.
-    pub async fn generations(&self) -> Result<Vec<GenerationRow>, sqlx::Error> {
-        let sql = "select g.projection, g.generation, g.version, g.state, g.retired_at, g.name,
-                     exists (select 1 from live_generations l where l.projection = g.projection and l.generation = g.generation) as is_live,
-                     cast((select coalesce(sum(c.parked), 0) from checkpoints c
-                           where c.projection = g.projection and c.generation = g.generation) as bigint) as parked
-                   from generations g where g.state <> 'gone' order by g.projection, g.generation";
-        on!(&self.database.reader, |db| sqlx::query_as(sql).fetch_all(db).await)
+    pub async fn parked_counts(&self) -> Result<HashMap<(String, i64), i64>, sqlx::Error> {
+        let sql =
+            "select projection, generation, cast(sum(parked) as bigint) from checkpoints where parked > 0 group by projection, generation";
+        let rows: Vec<(String, i64, i64)> = on!(&self.database.reader, |db| sqlx::query_as(sql).fetch_all(db).await)?;
+        Ok(rows.into_iter().map(|(view, generation, parked)| ((view, generation), parked)).collect())
     }
 
     /// How many bytes some tables take, with their indexes; of those that are not there none.

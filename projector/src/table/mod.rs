@@ -2,6 +2,7 @@
 //! memory, and what changed is written back with one statement. So a fold is a plain function from rows and an event to
 //! rows, and how events are cut into batches cannot matter.
 
+mod compare;
 mod counters;
 mod held;
 mod rows;
@@ -9,6 +10,7 @@ mod statements;
 
 use read_store::Definition;
 
+pub use compare::Compared;
 pub use counters::Counters;
 pub use held::{Held, Values};
 pub use rows::{Row, Rows};

@@ -2,7 +2,7 @@
 //! however many they are.
 
 use database::{Either, Transaction, on};
-use read_store::{View, generations::expand};
+use read_store::{View, live::expand};
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{AssertSqlSafe, types::Json};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use database::{Pool, on};
 use event_log::Recorded;
-use read_store::{ReadStore, generations::expand, views};
+use read_store::{ReadStore, live::expand, views};
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
 

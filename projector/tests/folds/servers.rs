@@ -12,7 +12,7 @@ use database::{Either, Transaction};
 use event_log::{Partition, Recorded};
 use events::likes::Reaction::{Dislike, Like};
 use futures::future::{BoxFuture, FutureExt};
-use projector::{FoldError, Projection, Step, worker};
+use projector::{FoldError, Projection, Step, table::Table, worker};
 use read_store::{Definition, Progress, View};
 use test_servers::{Options, Postgres};
 use tokio_util::sync::CancellationToken;
@@ -70,6 +70,10 @@ struct Unlucky(AtomicBool);
 impl Projection for Unlucky {
     fn view(&self) -> &'static View {
         &UNLUCKY
+    }
+
+    fn shapes(&self) -> &'static [&'static Table] {
+        &[]
     }
 
     fn tables(&self) -> Vec<Definition> {

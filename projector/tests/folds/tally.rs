@@ -4,8 +4,8 @@
 use database::{Transaction, on};
 use event_log::Recorded;
 use futures::future::{BoxFuture, FutureExt};
-use projector::{FoldError, Projection};
-use read_store::{Definition, ReadStore, View, generations::expand};
+use projector::{FoldError, Projection, table::Table};
+use read_store::{Definition, ReadStore, View, live::expand};
 use sqlx::AssertSqlSafe;
 
 static TALLY: View = View { name: "tally", version: 1, tables: &["tally"] };
@@ -22,6 +22,10 @@ impl Projection for Tally {
             sqlite: "create table {tally} (events integer not null) strict; insert into {tally} values (0)".into(),
             postgres: "create table {tally} (events bigint not null); insert into {tally} values (0)".into(),
         }]
+    }
+
+    fn shapes(&self) -> &'static [&'static Table] {
+        &[]
     }
 
     fn fold<'a>(&'a self, db: &'a mut Transaction, generation: i64, batch: &'a [Recorded]) -> BoxFuture<'a, Result<(), FoldError>> {

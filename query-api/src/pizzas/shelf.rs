@@ -28,7 +28,11 @@ const FRESH: Duration = Duration::from_secs(1);
 pub struct Filled {
     pub ids: Vec<Uuid>,
     as_of: Positions,
-    generations: (i64, i64),
+    generations: [Option<i64>; 2],
+}
+
+fn generations(rows: &RowsOf) -> [Option<i64>; 2] {
+    [rows.live.generation(&PIZZAS), rows.live.generation(&PIZZERIAS)]
 }
 
 /// Filled when it is needed.
@@ -48,10 +52,11 @@ impl Shelf {
         if let Some(filled) = self.usable(reader, rows) {
             return Ok(filled);
         }
-        let generations = (rows.live.generation(&PIZZAS), rows.live.generation(&PIZZERIAS));
+        let generations = generations(rows);
         let checkpoints = app.store.checkpoints().await?;
-        let of = |name: &str, generation| checkpoints.get(&(name.to_owned(), generation)).copied().unwrap_or_default();
-        let (pizzas, pizzerias) = (of(PIZZAS.name, generations.0), of(PIZZERIAS.name, generations.1));
+        let of = |name: &str, generation: Option<i64>| checkpoints.get(&(name.to_owned(), generation?)).copied();
+        let (pizzas, pizzerias) = (of(PIZZAS.name, generations[0]), of(PIZZERIAS.name, generations[1]));
+        let (pizzas, pizzerias) = (pizzas.unwrap_or_default(), pizzerias.unwrap_or_default());
         let mut as_of = pizzas;
         as_of.iter_mut().zip(pizzerias).for_each(|(position, other)| *position = other.min(*position));
 
@@ -67,7 +72,7 @@ impl Shelf {
     fn usable(&self, reader: &Reader, rows: &RowsOf) -> Option<Arc<Filled>> {
         let filled = self.filled.lock().expect("no panic while it is held");
         let (filled, at) = filled.as_ref()?;
-        let current = filled.generations == (rows.live.generation(&PIZZAS), rows.live.generation(&PIZZERIAS));
+        let current = filled.generations == generations(rows);
         let includes = reader.places.iter().all(|(partition, position)| filled.as_of[usize::from(partition % PARTITIONS)] >= *position);
         (current && includes && at.elapsed() < FRESH).then(|| filled.clone())
     }

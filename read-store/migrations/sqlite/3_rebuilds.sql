@@ -1,10 +1,15 @@
 -- What a generation is for: 'building' (a job fills it, workers leave it alone), 'folded' (workers fold it: the live one, one that waits to be
--- swapped in, one that was live), 'copy' (as it was once: workers fold only deletions of users into it), 'gone' (its tables are dropped).
+-- swapped in, one that was live), 'copy' (as it was once: workers fold only deletions of users into it),
+-- 'astray' (it has folded what the log, restored since, does not hold), 'gone' (its tables are dropped).
 alter table generations add column state text not null default 'folded';
 -- Seconds since 1970, as all times here: when it was last read by clients.
 alter table generations add column retired_at integer;
+-- When a program of its version last said that it folds it.
+alter table generations add column folded_at integer;
 -- A copy's name.
 alter table generations add column name text;
+-- JSON: its tables, without generation; null: those of its view.
+alter table generations add column tables text;
 
 -- How many events of the partition are parked; read together with the position by whoever moves it.
 alter table checkpoints add column parked integer not null default 0;

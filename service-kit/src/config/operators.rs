@@ -161,7 +161,9 @@ mod tests {
         let token = AdminToken(SECRET.into());
         let shown = |text: &'static str| token.is_shown(&HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(text))]));
         assert!(shown("Bearer quattro-formaggi") && shown("bearer  quattro-formaggi"));
-        for wrong in ["Bearer quattro-formaggI", "Bearer quattro-formagg", "Basic quattro-formaggi", "quattro-formaggi", "Bearer ", "Bearer", ""] {
+        for wrong in
+            ["Bearer quattro-formaggI", "Bearer quattro-formagg", "Basic quattro-formaggi", "quattro-formaggi", "Bearer ", "Bearer", ""]
+        {
             assert!(!shown(wrong), "{wrong}");
         }
         assert!(!token.is_shown(&HeaderMap::new()));

@@ -177,7 +177,7 @@ async fn dump(store: &ReadStore) -> BTreeMap<&'static str, Vec<String>> {
     let mut tables = BTreeMap::new();
     for view in views::ALL {
         for table in view.tables {
-            let name = format!("{table}_g{}", generations.generation(view));
+            let name = format!("{table}_g{}", generations.generation(view).unwrap());
             let mut lines = match &store.database.reader {
                 Either::Sqlite(db) => {
                     let rows = sqlx::query(sqlx::AssertSqlSafe(format!("select * from {name}"))).fetch_all(db).await.unwrap();

@@ -1,0 +1,111 @@
+//! A generation's way from nothing to where the workers are.
+
+use std::time::Duration;
+
+use event_log::{Heads, Partition};
+use read_store::{Generation, Role, jobs::Phase};
+
+use super::{JobError, desk::Desk};
+use crate::{Folds, Prepared, ports::Rows};
+
+/// As many events are left to workers: they fold them between two batches of their own.
+const LEFT: i64 = 2_000;
+/// How often it is looked how far the workers are.
+const LOOK: Duration = Duration::from_millis(20);
+const PAGE: usize = 5_000;
+
+/// Which of the two that are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The one that is to be read.
+    First,
+    /// The one that it is verified against: its batches end elsewhere, and nobody looks rows up in it.
+    Second,
+}
+
+impl Desk<'_> {
+    /// The generation, made if it is not there yet, with all that has happened, folded by the workers from here on.
+    pub async fn filled(&self, which: Which) -> Result<Generation, JobError> {
+        let generation = self.made(which).await?;
+        let number = generation.generation;
+        if generation.role == Role::Building {
+            let phase = if which == Which::First { Phase::Folding } else { Phase::Verifying };
+            self.begin(phase, 0).await?;
+            let mut folded = Heads::default();
+            loop {
+                let heads = self.runner.log.all_heads().await?;
+                if left(&heads, &folded) <= LEFT && folded != Heads::default() {
+                    break;
+                }
+                self.fill(number, &heads, Folds::Everything).await?;
+                folded = heads;
+            }
+            self.runner.store.set_role(self.projection.view(), number, Role::Folded, None).await?;
+        }
+        self.runner.folding.refresh().await?;
+        self.find(number).await
+    }
+
+    /// The generation as it is.
+    pub async fn made(&self, which: Which) -> Result<Generation, JobError> {
+        let progress = self.progress();
+        let known = if which == Which::First { progress.generation } else { progress.second };
+        if let Some(known) = known {
+            return self.find(known).await;
+        }
+        let made = |number| match which {
+            Which::First => self.makes(Some(number), None),
+            Which::Second => self.makes(self.progress().generation, Some(number)),
+        };
+        let tables = self.projection.tables();
+        let number = self.runner.store.begin_building(self.projection.view(), &tables, self.job.id, made).await?;
+        self.find(number).await
+    }
+
+    /// Folds the log into a generation that nobody else folds, up to some place.
+    pub async fn fill(&self, number: i64, until: &Heads, folds: Folds) -> Result<(), JobError> {
+        let target = Prepared { projection: self.projection.clone(), generation: number, folds };
+        let key = (self.job.projection.clone(), number);
+        let start = self.runner.store.checkpoints().await?.remove(&key).unwrap_or_default();
+        let (before, events) = (start.iter().sum::<i64>(), until.iter().sum());
+        let mut done = before;
+        for partition in Partition::all() {
+            let mut at = start[partition.index()];
+            while at < until[partition.index()] {
+                let limit = PAGE.min((until[partition.index()] - at) as usize);
+                let batch = self.runner.log.read(partition, at, limit).await?;
+                let to = at + batch.len() as i64;
+                let written = self.runner.store.write(std::slice::from_ref(&target), partition, at, to, &batch).await;
+                if !written.map_err(|error| JobError::Hopeless(super::told(&error)))? {
+                    return Err(JobError::Hopeless("somebody else folds it".into()));
+                }
+                done += to - at;
+                at = to;
+                self.folded(done, events, before);
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a generation has folded all that there was when it was asked.
+    pub async fn caught_up(&self, number: i64) -> Result<(), JobError> {
+        let heads = self.runner.log.all_heads().await?;
+        self.begin(Phase::CatchingUp, heads.iter().sum()).await?;
+        let key = (self.job.projection.clone(), number);
+        let mut before = None;
+        loop {
+            let found = self.runner.store.checkpoints().await?.remove(&key);
+            let Some(found) = found else { return Err(JobError::Hopeless(format!("its generation {number} is not there any more"))) };
+            if (0..heads.len()).all(|partition| found[partition] >= heads[partition]) {
+                return Ok(());
+            }
+            let folded = found.iter().sum();
+            self.folded(folded, heads.iter().sum(), *before.get_or_insert(folded));
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+fn left(heads: &Heads, folded: &Heads) -> i64 {
+    heads.iter().zip(folded).map(|(head, folded)| head - folded).sum()
+}
