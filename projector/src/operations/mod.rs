@@ -1,9 +1,94 @@
 //! What operators can do with projections, on the admin listener and by the command line: the same for both.
+//!
+//! | module | what lives there |
+//! | --- | --- |
+//! | [`http`] | the routes |
+//! | `statuses` | projections as operators see them; which generation is read |
+//! | `jobs`, `until` | what takes a while; a moment of the past |
+//! | `parked` | events that could not be folded |
+//! | [`error`] | why something was not done |
+//! | [`run`] | where operations are offered on this machine |
+
+pub mod error;
+pub mod http;
+mod jobs;
+mod parked;
+pub mod run;
+mod statuses;
+mod until;
+
+use std::{net::IpAddr, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use read_store::jobs::{Job, Request};
+use event_log::{EventLog, OperatorAction};
+use read_store::{
+    ReadStore,
+    jobs::{Job, Request},
+};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::Notify;
 use uuid::Uuid;
+
+use crate::{Folding, Projection, projections};
+
+pub use error::OperationError;
+pub use jobs::Wanted;
+
+/// How alike two names are where one may have been meant (of 1).
+const ALIKE: f64 = 0.5;
+
+/// What operators can do; clones are the same.
+#[derive(Clone)]
+pub struct Operations {
+    log: EventLog,
+    store: ReadStore,
+    projections: Arc<[Arc<dyn Projection>]>,
+    folding: Folding,
+    asked: Arc<Notify>,
+}
+
+/// Who wants something done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct By {
+    /// Who he says that he is.
+    pub operator: String,
+    /// Where he is, if that is known.
+    pub address: Option<IpAddr>,
+}
+
+impl Operations {
+    /// With what this program projects. `asked` wakes up whoever works on jobs.
+    #[must_use]
+    pub fn new(log: EventLog, store: ReadStore, folding: Folding, asked: Arc<Notify>) -> Self {
+        Self { log, store, projections: projections().into(), folding, asked }
+    }
+
+    /// A projection by its name.
+    fn projection(&self, name: &str) -> Result<&Arc<dyn Projection>, OperationError> {
+        self.projections.iter().find(|one| one.view().name == name).ok_or_else(|| {
+            let alike = |one: &Arc<dyn Projection>| (strsim::jaro_winkler(one.view().name, name), one.view().name);
+            let nearest = self.projections.iter().map(alike).max_by(|one, other| one.0.total_cmp(&other.0));
+            let nearest = nearest.filter(|(alike, _)| *alike > ALIKE).map(|(_, name)| name);
+            OperationError::UnknownProjection { name: name.to_owned(), nearest }
+        })
+    }
+
+    /// Writes down who wants what, before it is done.
+    async fn note(&self, by: &By, action: &str, details: &Value) -> Result<(), OperationError> {
+        let address = by.address.map(|address| address.to_string());
+        tracing::info!(operator = by.operator, action, %details, "an operator acts");
+        Ok(self.log.note_operator_action(&by.operator, action, details, address.as_deref()).await?)
+    }
+
+    /// What operators wanted done, newest first.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn actions(&self, limit: usize) -> Result<Vec<OperatorAction>, OperationError> {
+        Ok(self.log.operator_actions(limit).await?)
+    }
+}
 
 /// A projection, as operators see it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
