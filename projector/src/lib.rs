@@ -50,6 +50,7 @@ use uuid::Uuid;
 
 pub use folding::Folding;
 pub use jobs::Runner;
+pub use operations::Operations;
 pub use ports::{Folds, Prepared};
 pub use projection::{Fold, FoldError, Projection};
 pub use source::Source;
@@ -142,6 +143,12 @@ impl Projector {
             }
         };
         Ok(Self { log: log.clone(), store: store.clone(), folding, source, group, asked: Arc::default() })
+    }
+
+    /// What operators can do while it runs.
+    #[must_use]
+    pub fn operations(&self) -> Operations {
+        Operations::new(self.log.clone(), self.store.clone(), self.folding.clone(), self.asked.clone())
     }
 
     /// How the topic is followed; `None`: the log is.

@@ -85,14 +85,19 @@ impl Operations {
     async fn free_name(&self, projection: &str, name: &str) -> Result<(), OperationError> {
         let is_word = name.len() <= 31 && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
         if !is_word || !name.starts_with(|first: char| first.is_ascii_lowercase()) {
-            return Err(OperationError::invalid("into", "must be a lower-case letter and up to 30 lower-case letters, digits and underscores"));
+            return Err(OperationError::invalid(
+                "into",
+                "must be a lower-case letter and up to 30 lower-case letters, digits and underscores",
+            ));
         }
         if name.strip_prefix('g').is_some_and(|rest| rest.starts_with(|next: char| next.is_ascii_digit())) {
             return Err(OperationError::invalid("into", "must not be g and a digit: so generations are called"));
         }
         let taken = |copy: &read_store::Generation| copy.projection == projection && copy.name.as_deref() == Some(name);
         if self.store.generations().await?.iter().any(taken) {
-            return Err(OperationError::conflict(format!("{projection} has a copy {name} already; `tizza cleanup --copy {name}` drops it")));
+            return Err(OperationError::conflict(format!(
+                "{projection} has a copy {name} already; `tizza cleanup --copy {name}` drops it"
+            )));
         }
         Ok(())
     }

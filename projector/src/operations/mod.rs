@@ -21,16 +21,18 @@ use std::{net::IpAddr, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use event_log::{EventLog, OperatorAction};
-use read_store::{
-    ReadStore,
-    jobs::{Job, Request},
-};
+use futures::Stream;
+use read_store::{ReadStore, jobs::Job};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::{Folding, Projection, projections};
+use crate::{
+    Folding, Projection,
+    explain::{Asked, Told, explain},
+    projections,
+};
 
 pub use error::OperationError;
 pub use jobs::Wanted;
@@ -77,8 +79,32 @@ impl Operations {
     /// Writes down who wants what, before it is done.
     async fn note(&self, by: &By, action: &str, details: &Value) -> Result<(), OperationError> {
         let address = by.address.map(|address| address.to_string());
-        tracing::info!(operator = by.operator, action, %details, "an operator acts");
+        tracing::info!(operator = by.operator, action, "an operator acts");
         Ok(self.log.note_operator_action(&by.operator, action, details, address.as_deref()).await?)
+    }
+
+    /// What has changed a row, told while it is looked for.
+    ///
+    /// # Errors
+    /// There is no such projection or table, or this is no key of it.
+    pub fn explain(&self, projection: &str, asked: &Asked) -> Result<impl Stream<Item = Told> + Send + use<>, OperationError> {
+        let projection = self.projection(projection).map_err(|error| error.of_field("projection"))?;
+        explain(&self.log, &self.store, projection, asked).ok_or_else(|| {
+            let (tables, known) = (projection.shapes(), |name: &String| projection.shapes().iter().any(|table| table.name == name));
+            match &asked.table {
+                Some(name) if !known(name) => {
+                    let names: Vec<_> = tables.iter().map(|table| table.name).collect();
+                    OperationError::invalid(
+                        "table",
+                        format!("there is no table {name} in {}: it has {}", projection.view().name, names.join(", ")),
+                    )
+                }
+                Some(_) | None => {
+                    let keys: Vec<_> = tables.iter().map(|table| format!("{} has {}", table.name, table.key_names())).collect();
+                    OperationError::invalid("key", format!("must be the values of a key, with commas between them: {}", keys.join("; ")))
+                }
+            }
+        })
     }
 
     /// What operators wanted done, newest first.
@@ -160,16 +186,6 @@ pub struct Retried {
     pub folded: i64,
     /// How many are still parked.
     pub left: i64,
-}
-
-/// What is to be rebuilt, verified or copied.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Asked {
-    /// Which projection.
-    pub projection: String,
-    /// How.
-    #[serde(flatten)]
-    pub request: Request,
 }
 
 /// What was dropped.

@@ -8,9 +8,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use axum::Router;
 use serde::{Deserialize, Serialize};
-use service_kit::config::AdminToken;
+use service_kit::config::{Access, AdminToken};
 use uuid::Uuid;
+
+use super::{Operations, http};
 
 /// What a process that offers operations says of itself.
 #[derive(Clone, Serialize, Deserialize)]
@@ -37,6 +40,26 @@ impl Run {
 
 fn place(data_dir: &Path) -> PathBuf {
     data_dir.join("run")
+}
+
+/// Operations, as a process offers them.
+pub struct Offered {
+    /// The routes of the admin listener.
+    pub routes: Router,
+    /// As long as this is kept, this machine's commands find the process.
+    pub run: Option<Written>,
+}
+
+impl Offered {
+    /// Operations on an admin listener.
+    #[must_use]
+    pub fn new(operations: Operations, access: Access, data_dir: &Path, admin: SocketAddr, role: &str) -> Self {
+        let run = match &access {
+            Access::Token(token) => Some(Written::new(data_dir, admin, token, role)),
+            Access::Closed => None,
+        };
+        Self { routes: http::router(operations, access), run }
+    }
 }
 
 /// The file of this process, as long as it offers operations.
@@ -99,7 +122,10 @@ mod tests {
         let data_dir = folder.path().join("data");
         let written = Written::new(&data_dir, "0.0.0.0:8093".parse().unwrap(), &token(), "projector");
         let run = Run::read(&data_dir).unwrap();
-        assert_eq!((run.admin_url.as_str(), run.token.as_str(), run.role.as_str()), ("http://127.0.0.1:8093", "quattro-formaggi", "projector"));
+        assert_eq!(
+            (run.admin_url.as_str(), run.token.as_str(), run.role.as_str()),
+            ("http://127.0.0.1:8093", "quattro-formaggi", "projector")
+        );
         assert_eq!(fs::metadata(place(&data_dir)).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(&data_dir).unwrap().count(), 1, "nothing is left beside it");
         drop(written);

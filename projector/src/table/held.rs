@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Column, Counters, Kind, Row, Rows, Table};
+use super::{Column, Counters, Kind, Row, Rows, Table, names};
 
 /// A row: a value for each column.
 pub type Values = Map<String, Value>;
@@ -53,6 +53,12 @@ impl Held for Counters {
 }
 
 impl Table {
+    /// The columns of its key, with commas between them.
+    #[must_use]
+    pub fn key_names(&self) -> String {
+        names(self.key_columns())
+    }
+
     /// A key out of its values, with commas between them; `None`: this table's keys are others.
     #[must_use]
     pub fn key_of(&self, text: &str) -> Option<Values> {
