@@ -83,8 +83,8 @@ pub fn told(job: &Job) -> String {
     };
     let paused = if *state == State::Paused { ", paused" } else { "" };
     let phase = serde_json::to_value(progress.phase).ok().and_then(|phase| Some(phase.as_str()?.replace('_', " "))).unwrap_or_default();
-    let percent = (progress.events > 0).then(|| format!(", {} of {} events", progress.folded, progress.events)).unwrap_or_default();
-    format!("{projection} {what} since {}{paused}: {phase}{percent} (job {id})", started_at.format("%Y-%m-%d %H:%M:%S UTC"))
+    let far = if progress.events > 0 { format!(", {} of {} events", progress.folded, progress.events) } else { String::new() };
+    format!("{projection} {what} since {}{paused}: {phase}{far} (job {id})", started_at.format("%Y-%m-%d %H:%M:%S UTC"))
 }
 
 impl From<OperationError> for Problem {

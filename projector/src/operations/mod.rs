@@ -38,7 +38,7 @@ pub use error::OperationError;
 pub use jobs::Wanted;
 
 /// How alike two names are where one may have been meant (of 1).
-const ALIKE: f64 = 0.5;
+const ALIKE: f64 = 0.7;
 
 /// What operators can do; clones are the same.
 #[derive(Clone)]
