@@ -51,23 +51,7 @@ impl LogStore {
     /// # Errors
     /// The database's own.
     pub async fn before(&self, time: DateTime<Utc>) -> Result<Heads, sqlx::Error> {
-        let mut heads = self.heads().await?;
-        for partition in Partition::all() {
-            let head = &mut heads[partition.index()];
-            // Times never decrease within a partition.
-            let (mut before, mut not_before) = (0, *head + 1);
-            while not_before - before > 1 {
-                let middle = before + (not_before - before) / 2;
-                if self.recorded_at(partition, middle).await? < time { before = middle } else { not_before = middle }
-            }
-            *head = before;
-        }
-        Ok(heads)
-    }
-
-    async fn recorded_at(&self, partition: Partition, position: Position) -> Result<DateTime<Utc>, sqlx::Error> {
-        let sql = "select recorded_at from events where partition = $1 and position = $2";
-        on!(&self.database.reader, |db| sqlx::query_scalar(sql).bind(partition).bind(position).fetch_one(db).await)
+        store::before(&self.database, time).await
     }
 
     /// All of the log, as it is at one moment.

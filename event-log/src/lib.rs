@@ -18,6 +18,7 @@
 //! | `inspect`, [`verify`] | looking at the log as it is stored, and whether it is as it must be |
 //! | [`policy_store`] | checkpoints and parked events of those who react to events |
 //! | `leases` | who may work on what, until when |
+//! | [`operator_actions`] | who changed what
 //! | [`figures`] | what is counted for operators |
 //! | [`trace`] | where an event belongs in a trace, and spans |
 //! | [`kafka`] | the log on a topic of Kafka: the relay, and a source for those who follow it |
@@ -38,6 +39,7 @@ pub mod kafka;
 pub mod keys;
 mod leases;
 mod moved;
+pub mod operator_actions;
 pub mod partition;
 pub mod policy_store;
 mod read;
@@ -62,6 +64,7 @@ pub use epochs::Epochs;
 pub use erasures::{Erasures, ErasuresError};
 pub use keys::{KEYS, KeyStore, Keys, KeysError};
 pub use moved::{AppendingError, Moved};
+pub use operator_actions::OperatorAction;
 pub use partition::{PARTITIONS, Partition};
 pub use record::{Actor, Metadata, Recorded, StreamRow};
 pub use store::{LOG, LogStore};

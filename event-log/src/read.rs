@@ -96,6 +96,14 @@ impl EventLog {
         store::heads(&self.database).await
     }
 
+    /// The last position of each partition before a time.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn before(&self, time: DateTime<Utc>) -> Result<Heads, sqlx::Error> {
+        store::before(&self.database, time).await
+    }
+
     /// When the events at some places were written, as far as there are any.
     ///
     /// # Errors

@@ -10,6 +10,7 @@
 //! | [`jobs`] | rebuilding, verifying, copying: while everything runs |
 //! | [`parking`] | events that a fold cannot cope with |
 //! | [`table`] | rows of a table while a batch is folded: loaded, changed in memory, written back |
+//! | [`explain`] | the events behind one row: for operators |
 //! | [`lag`] | how far behind it is, and how the topic is followed: for operators |
 //! | [`operations`] | what operators can do |
 //! | [`service`] | the same as a program of its own |
@@ -17,6 +18,7 @@
 //!
 //! To add a projection: its view in `read-store/src/views.rs`, its fold in a slice here, one line in [`projections`].
 
+pub mod explain;
 pub mod folding;
 pub mod jobs;
 pub mod lag;
@@ -50,6 +52,7 @@ use uuid::Uuid;
 
 pub use folding::Folding;
 pub use jobs::Runner;
+pub use operations::Operations;
 pub use parking::ParkingError;
 pub use ports::{Folds, Prepared};
 pub use projection::{Fold, FoldError, Projection};
@@ -143,6 +146,12 @@ impl Projector {
             }
         };
         Ok(Self { log: log.clone(), store: store.clone(), folding, source, group, asked: Arc::default() })
+    }
+
+    /// What operators can do while it runs.
+    #[must_use]
+    pub fn operations(&self) -> Operations {
+        Operations::new(self.log.clone(), self.store.clone(), self.folding.clone(), self.asked.clone())
     }
 
     /// How the topic is followed; `None`: the log is.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     projection::Fold,
-    table::{Counters, Generation, Row, Rows, Table, id, number, text, time},
+    table::{Counters, Generation, Held, Row, Rows, Table, id, number, text, time},
 };
 
 /// What a user thinks of a pizza.
@@ -29,7 +29,7 @@ pub struct ReactionRow {
 }
 
 /// The key of reactions.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ReactionKey {
     user_id: UserId,
     pizza_id: PizzaId,
@@ -65,7 +65,7 @@ pub struct PlaceLikeRow {
 }
 
 /// The key of liked places.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PlaceLikeKey {
     user_id: UserId,
     pizzeria_id: PizzeriaId,
@@ -203,6 +203,10 @@ impl Fold for Reactions {
             Event::User(_) | Event::Superuser(_) | Event::Pizzeria(_) | Event::Pizza(_) => return,
         };
         self.replace(&ReactionKey { user_id: *user_id, pizza_id: *pizza_id }, *pizzeria_id, after, recorded);
+    }
+
+    fn held(&self) -> Vec<&dyn Held> {
+        vec![&self.reactions, &self.place_likes, &self.pizza_counters, &self.place_counters]
     }
 
     async fn store(&self, db: &mut Generation<'_>) -> Result<(), sqlx::Error> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     projection::Fold,
-    table::{Generation, Row, Rows, Table, flag, id, number, text, time},
+    table::{Generation, Held, Row, Rows, Table, flag, id, number, text, time},
 };
 
 /// A pizza. It stays when it is deleted, so that it can be told from one that never was.
@@ -30,7 +30,7 @@ pub struct PizzaRow {
 }
 
 /// The key of pizzas.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PizzaKey {
     pizza_id: PizzaId,
 }
@@ -92,6 +92,10 @@ impl Fold for Pizzas {
             Event::Pizza(event) => self.apply_pizza(event, recorded),
             Event::User(_) | Event::Superuser(_) | Event::Pizzeria(_) | Event::Reaction(_) => {}
         }
+    }
+
+    fn held(&self) -> Vec<&dyn Held> {
+        vec![&self.pizzas]
     }
 
     async fn store(&self, db: &mut Generation<'_>) -> Result<(), sqlx::Error> {

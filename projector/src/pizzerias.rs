@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     projection::Fold,
-    table::{Generation, Row, Rows, Table, flag, id, number, text, time},
+    table::{Generation, Held, Row, Rows, Table, flag, id, number, text, time},
 };
 
 /// A place. It stays when it closes, so that it can be told from one that never was.
@@ -29,7 +29,7 @@ pub struct PizzeriaRow {
 }
 
 /// The key of places.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PizzeriaKey {
     pizzeria_id: PizzeriaId,
 }
@@ -40,8 +40,8 @@ static PIZZERIAS: Table = Table {
         id("pizzeria_id"),
         id("owner_id"),
         text("name"),
-        text("address").or_null(),
-        text("phone").or_null(),
+        text("address").or_null().personal(),
+        text("phone").or_null().personal(),
         time("opened_at"),
         flag("closed"),
         number("version"),
@@ -97,6 +97,10 @@ impl Fold for Pizzerias {
             }),
             Event::User(_) | Event::Superuser(_) | Event::Pizza(_) | Event::Reaction(_) => {}
         }
+    }
+
+    fn held(&self) -> Vec<&dyn Held> {
+        vec![&self.pizzerias]
     }
 
     async fn store(&self, db: &mut Generation<'_>) -> Result<(), sqlx::Error> {

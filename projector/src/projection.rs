@@ -9,8 +9,9 @@ use futures::future::{BoxFuture, FutureExt};
 use read_store::{Definition, View};
 
 use crate::{
+    explain::{self, Asked, Probe},
     parking::{Readable, each},
-    table::{Generation, Table},
+    table::{Generation, Held, Table},
 };
 
 /// One batch's fold: first what it needs, then each event, then what changed. It uses nothing but its events and its own
@@ -32,6 +33,9 @@ pub trait Fold: Default + Send {
     /// Folds one event.
     fn apply(&mut self, event: &Event, recorded: &Recorded);
 
+    /// What is in memory of each table.
+    fn held(&self) -> Vec<&dyn Held>;
+
     /// Writes what changed.
     fn store(&self, db: &mut Generation<'_>) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
@@ -43,6 +47,11 @@ pub trait Projection: Send + Sync {
 
     /// The statements that make its tables.
     fn tables(&self) -> Vec<Definition>;
+
+    /// A fold in memory that is watched for one row. `None`: no table has such a key.
+    fn probe(&self, _asked: &Asked) -> Option<Box<dyn Probe>> {
+        None
+    }
 
     /// The shapes of its tables.
     fn shapes(&self) -> &'static [&'static Table];
@@ -93,13 +102,17 @@ pub fn of<F: Fold + 'static>() -> Arc<dyn Projection> {
 
 struct Of<F>(PhantomData<fn() -> F>);
 
-impl<F: Fold> Projection for Of<F> {
+impl<F: Fold + 'static> Projection for Of<F> {
     fn view(&self) -> &'static View {
         F::VIEW
     }
 
     fn tables(&self) -> Vec<Definition> {
         F::TABLES.iter().map(|table| table.definition()).collect()
+    }
+
+    fn probe(&self, asked: &Asked) -> Option<Box<dyn Probe>> {
+        explain::probe::<F>(asked)
     }
 
     fn shapes(&self) -> &'static [&'static Table] {

@@ -7,7 +7,7 @@ use event_log::EventLog;
 use read_store::ReadStore;
 use serde_json::json;
 use service_kit::{
-    config::{Admin, ConfigError, Group, Kafka, Stores, or_close},
+    config::{Admin, ConfigError, Group, Kafka, Operators, Stores, or_close},
     health::{Health, Readiness},
     http::serve,
     log::open_log,
@@ -16,7 +16,7 @@ use service_kit::{
     telemetry::Telemetry,
 };
 
-use crate::{Following, Projector, lag};
+use crate::{Following, Projector, lag, operations::run::Offered};
 
 /// Folds events into the read store.
 #[derive(Parser, Clone, Debug)]
@@ -24,6 +24,8 @@ use crate::{Following, Projector, lag};
 pub struct Config {
     #[command(flatten)]
     admin: Admin,
+    #[command(flatten)]
+    operators: Operators,
     #[command(flatten)]
     stores: Stores,
     #[command(flatten)]
@@ -43,14 +45,17 @@ impl Config {
         let _exporting = self.telemetry.start("projector")?;
         let shutdown = on_signals()?;
         let admin = self.admin.bind(8093).await?;
+        let address = admin.local_addr()?;
+        let access = self.operators.access(address.ip())?;
         let opening = opened([&admin], async || open(&self.stores).await);
         let Some((log, store)) = shutdown.run_until_cancelled(opening).await.transpose()? else { return Ok(()) };
         let topic = self.kafka.topic(log.epochs())?;
         let following = topic.clone().map(|topic| Following { topic, group: self.group.clone() });
         let projector = self.stores.read()?.answered(Projector::prepare(&log, &store, following).await)?;
         let ready = readiness(Readiness::default(), &log, &store, &projector);
-        tracing::info!(admin = %admin.local_addr()?, topic = topic.as_ref().map(event_log::kafka::Topic::name), "projector folds");
-        let answering = tokio::spawn(serve(admin, ready.router(), shutdown.clone()));
+        let offered = Offered::new(projector.operations(), access, &self.stores.data_dir, address, "projector");
+        tracing::info!(admin = %address, topic = topic.as_ref().map(event_log::kafka::Topic::name), "projector folds");
+        let answering = tokio::spawn(serve(admin, ready.router().merge(offered.routes), shutdown.clone()));
         // Who follows a topic hears of everything there.
         let follow = topic.is_none().then(|| {
             let log = log.clone();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     projection::Fold,
-    table::{Generation, Row, Rows, Table, flag, id, number, text, time},
+    table::{Generation, Held, Row, Rows, Table, flag, id, number, text, time},
 };
 
 /// An account. The one table where personal values of users stand.
@@ -53,7 +53,7 @@ impl UserRow {
 }
 
 /// The key of accounts and superusers.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct UserKey {
     user_id: UserId,
 }
@@ -62,11 +62,11 @@ static USERS: Table = Table {
     name: "users",
     columns: &[
         id("user_id"),
-        text("username"),
-        text("username_key"),
-        text("email").or_null(),
-        text("first_name").or_null(),
-        text("last_name").or_null(),
+        text("username").personal(),
+        text("username_key").personal(),
+        text("email").or_null().personal(),
+        text("first_name").or_null().personal(),
+        text("last_name").or_null().personal(),
         text("meetup_visibility_default"),
         flag("mail_on_mention"),
         flag("mail_on_meetup"),
@@ -153,6 +153,10 @@ impl Fold for Users {
             }
             Event::Pizzeria(_) | Event::Pizza(_) | Event::Reaction(_) => {}
         }
+    }
+
+    fn held(&self) -> Vec<&dyn Held> {
+        vec![&self.users, &self.superusers]
     }
 
     async fn store(&self, db: &mut Generation<'_>) -> Result<(), sqlx::Error> {

@@ -8,6 +8,7 @@
 //! | [`checkpoints`] | how far each generation has come, and waiting for it |
 //! | [`jobs`], [`working`] | rebuilds, verifications and copies, and how far they are |
 //! | [`parked`] | events that a generation could not fold, and those that operators have given up on |
+//! | [`statuses`] | generations as operators see them |
 //!
 //! A table `pizzas` exists as `pizzas_g1`, `pizzas_g2`, …: one for each generation of its view. Statements are written with
 //! `{pizzas}` and expanded for the live generation, so that a swap is one row's change and no table is ever renamed.
@@ -18,6 +19,7 @@ pub mod generations;
 pub mod jobs;
 pub mod live;
 pub mod parked;
+pub mod statuses;
 pub mod swap;
 pub mod views;
 pub mod working;

@@ -2,12 +2,13 @@
 
 use std::io::Write;
 
+use axum::Router;
 use clap::Args;
 use event_log::EventLog;
-use projector::{Following, Projector};
+use projector::{Following, Projector, operations::run::Offered};
 use read_store::ReadStore;
 use service_kit::{
-    config::{Ack, Admin, Group, Kafka, Listen, PublicUrl, Relaying, Stores, or_close},
+    config::{Ack, Admin, Group, Kafka, Listen, Operators, PublicUrl, Relaying, Stores, or_close},
     health::Readiness,
     http::serve,
     opening::opened,
@@ -27,6 +28,8 @@ pub struct Config {
     listen: Listen,
     #[command(flatten)]
     admin: Admin,
+    #[command(flatten)]
+    operators: Operators,
     #[command(flatten)]
     stores: Stores,
     #[command(flatten)]
@@ -51,18 +54,21 @@ impl Config {
         let shutdown = on_signals()?;
         let listener = self.listen.bind(8080).await?;
         let admin_listener = self.admin.bind(8090).await?;
+        let admin = admin_listener.local_addr()?;
+        let access = self.operators.access(admin.ip())?;
         let public_url = self.listen.public_url(listener.local_addr()?)?;
         let opening = opened([&listener, &admin_listener], async || open(&self.stores, &public_url, self.settings.clone()).await);
         let Some((commands, store)) = shutdown.run_until_cancelled(opening).await.transpose()? else { return Ok(()) };
 
         let prepared = self.prepare(&commands, &store).await;
         let (projector, relaying) = or_close(prepared, async { tokio::join!(commands.close(), store.close()) }).await?;
-        let (address, admin, log) = (listener.local_addr()?, admin_listener.local_addr()?, self.stores.log()?.url);
+        let (address, log) = (listener.local_addr()?, self.stores.log()?.url);
+        let offered = Offered::new(projector.operations(), access, &self.stores.data_dir, admin, "all-in-one");
         let topic = relaying.as_ref().map(|(relaying, _)| relaying.topic().name().to_owned());
         tracing::info!(%address, %admin, %log, topic, "tizza listens");
         // For the person who started it. A closed standard error is no reason not to serve.
         let _ = writeln!(std::io::stderr(), "{}", welcome(&public_url, &log, topic.as_deref()));
-        let parts = Parts { commands: &commands, store: &store, projector, relaying };
+        let parts = Parts { commands: &commands, store: &store, projector, relaying, operations: offered.routes };
         let served = run(parts, listener, admin_listener, shutdown).await;
         commands.close().await;
         store.close().await;
@@ -85,6 +91,7 @@ struct Parts<'a> {
     store: &'a ReadStore,
     projector: Projector,
     relaying: Option<(Relay, Ack)>,
+    operations: Router,
 }
 
 async fn open(stores: &Stores, public_url: &PublicUrl, settings: command_api::Settings) -> anyhow::Result<(command_api::App, ReadStore)> {
@@ -95,7 +102,7 @@ async fn open(stores: &Stores, public_url: &PublicUrl, settings: command_api::Se
 }
 
 async fn run(parts: Parts<'_>, listener: TcpListener, admin: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let Parts { commands, store, projector, relaying } = parts;
+    let Parts { commands, store, projector, relaying, operations } = parts;
     let log = EventLog::clone(&commands.log);
     let queries = query_api::App::new(store.clone(), commands.identity.clone(), commands.public_url.clone());
     let ready = projector::service::readiness(command_api::service::readiness(Readiness::default(), commands), &log, store, &projector);
@@ -109,7 +116,7 @@ async fn run(parts: Parts<'_>, listener: TcpListener, admin: TcpListener, shutdo
     });
     let followed_store = store.clone();
     let following = tokio::spawn(async move { tokio::join!(log.follow(), followed_store.follow()) });
-    let admin = tokio::spawn(serve(admin, ready.router(), stop.clone()));
+    let admin = tokio::spawn(serve(admin, ready.router().merge(operations), stop.clone()));
 
     let router = gateway::router(command_api::router(commands.clone(), acknowledged), query_api::router(queries));
     let served = serve(listener, router, shutdown).await;

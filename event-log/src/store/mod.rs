@@ -3,6 +3,7 @@
 mod facts;
 mod keys;
 pub mod postgres;
+mod reads;
 pub mod sqlite;
 mod tables;
 
@@ -20,6 +21,7 @@ use crate::{
 
 pub use facts::{claims, streams};
 pub use keys::{forget_old, remembered};
+pub use reads::{before, heads, linked, read, read_types, recorded_at, stream};
 
 pub const COLUMNS: &str = "partition, position, event_id, stream_id, version, type, schema_version, payload, metadata, recorded_at";
 
@@ -50,6 +52,11 @@ pub static LOG: Store = Store {
             name: "relay",
             sqlite: include_str!("../../migrations/sqlite/6_relay.sql"),
             postgres: include_str!("../../migrations/postgres/6_relay.sql"),
+        },
+        Step {
+            name: "operator actions",
+            sqlite: include_str!("../../migrations/sqlite/7_operator_actions.sql"),
+            postgres: include_str!("../../migrations/postgres/7_operator_actions.sql"),
         },
     ],
 };
@@ -173,64 +180,8 @@ fn moved(plan: &Plan) -> Vec<(Partition, Position)> {
     plan.heads.iter().map(|(partition, head)| (*partition, head.position)).collect()
 }
 
-pub async fn heads(database: &Database) -> Result<Heads, sqlx::Error> {
-    let sql = "select partition, position from heads";
-    let rows: Vec<(Partition, Position)> = on!(&database.reader, |db| sqlx::query_as(sql).fetch_all(db).await)?;
-    let mut heads = Heads::default();
-    for (partition, position) in rows {
-        heads[partition.index()] = position;
-    }
-    Ok(heads)
-}
-
-pub async fn stream(database: &Database, stream_id: Uuid, after: Version) -> Result<Vec<Recorded>, sqlx::Error> {
-    let sql = format!("select {COLUMNS} from events where stream_id = $1 and version > $2 order by version");
-    on!(&database.reader, |db| sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(stream_id).bind(after).fetch_all(db).await)
-}
-
-pub async fn recorded_at(database: &Database, places: &[(Partition, Position)]) -> Rows<(Partition, Position), DateTime<Utc>> {
-    let sql = database.reader.pick(
-        "select e.partition, e.position, e.recorded_at from json_each($1) place
-           join events e on e.partition = place.value->>0 and e.position = place.value->>1",
-        "select e.partition, e.position, e.recorded_at from jsonb_array_elements($1) place
-           join events e on e.partition = (place->>0)::int and e.position = (place->>1)::bigint",
-    );
-    let places: Vec<_> = places.iter().map(|(partition, position)| (partition.number(), position)).collect();
-    let rows: Vec<(Partition, Position, DateTime<Utc>)> =
-        on!(&database.reader, |db| sqlx::query_as(sql).bind(Json(places)).fetch_all(db).await)?;
-    Ok(rows.into_iter().map(|(partition, position, at)| ((partition, position), at)).collect())
-}
-
-pub async fn read(db: Connection<'_>, partition: Partition, after: Position, limit: usize) -> Result<Vec<Recorded>, sqlx::Error> {
-    let sql = format!("select {COLUMNS} from events where partition = $1 and position > $2 order by position limit $3");
-    on!(db, |db| sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(partition).bind(after).bind(limit as i64).fetch_all(db).await)
-}
-
-pub async fn read_types(
-    database: &Database,
-    partition: Partition,
-    (after, until): (Position, Position),
-    types: &[&str],
-    limit: usize,
-) -> Result<Vec<Recorded>, sqlx::Error> {
-    let listed = database.reader.pick("select value from json_each($4)", "select jsonb_array_elements_text($4)");
-    let sql = format!(
-        "select {COLUMNS} from events where partition = $1 and position > $2 and position <= $3
-           and type in ({listed}) order by position limit $5"
-    );
-    on!(&database.reader, |db| {
-        let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(partition).bind(after).bind(until);
-        query.bind(Json(types)).bind(limit as i64).fetch_all(db).await
-    })
-}
-
-pub async fn linked(database: &Database, kind: &str, key: Uuid) -> Result<Vec<Uuid>, sqlx::Error> {
-    let sql = "select stream_id from links where kind = $1 and key = $2 order by stream_id";
-    on!(&database.reader, |db| sqlx::query_scalar(sql).bind(kind).bind(key).fetch_all(db).await)
-}
-
 /// Microseconds are what both databases keep.
-fn now() -> DateTime<Utc> {
+pub fn now() -> DateTime<Utc> {
     let now = Utc::now();
     DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
 }

@@ -52,4 +52,10 @@ pub const TABLES: &[Table] = &[
         columns: &[("policy", Text), ("partition", Int), ("position", Int), ("reason", Text), ("parked_at", Time)],
     },
     Table { name: "relay_positions", key: 2, seeded: false, columns: &[("topic", Text), ("partition", Int), ("position", Int)] },
+    Table {
+        name: "operator_actions",
+        key: 1,
+        seeded: false,
+        columns: &[("action_id", Uuid), ("at", Time), ("operator", Text), ("action", Text), ("details", Json), ("address", Text)],
+    },
 ];

@@ -10,6 +10,7 @@
 //! | `batches` | the same within one batch, and a member that the database refuses |
 //! | `processes` | several at work on one log |
 //! | `resends`, `outages`, `gone`, `disk` | lost connections, lost servers, lost callers, lost room |
+//! | `operators` | who changed what, and where the log was at a time |
 //! | `policies` | leases, checkpoints, parked events |
 //! | `sealing`, `erasure` | personal values |
 //! | `stores` | opening |
@@ -28,6 +29,7 @@ mod erasure;
 mod gone;
 mod kafka;
 mod moving;
+mod operators;
 mod order;
 mod outages;
 mod place;

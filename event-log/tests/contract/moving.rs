@@ -33,6 +33,9 @@ async fn history(place: &Place) {
     let parked = log.stream(Uuid::from_u128(7), 0).await.unwrap().remove(0);
     log.policy_done("policy", parked.partition, parked.position).await.unwrap();
     log.policy_park("policy", &parked, AWKWARD[2], chrono::Utc::now()).await.unwrap();
+    let details = serde_json::json!({ "projection": AWKWARD[0] });
+    log.note_operator_action(AWKWARD[3], "rebuild", &details, Some("127.0.0.1")).await.unwrap();
+    log.note_operator_action("", "cleanup", &details, None).await.unwrap();
     log.close().await;
     let store = place.store().await;
     store.new_epoch().await.unwrap();

@@ -1,9 +1,120 @@
 //! What operators can do with projections, on the admin listener and by the command line: the same for both.
+//!
+//! | module | what lives there |
+//! | --- | --- |
+//! | [`http`] | the routes |
+//! | `statuses` | projections as operators see them; which generation is read |
+//! | `jobs`, `until` | what takes a while; a moment of the past |
+//! | `parked` | events that could not be folded |
+//! | [`error`] | why something was not done |
+//! | [`run`] | where operations are offered on this machine |
+
+pub mod error;
+pub mod http;
+mod jobs;
+mod parked;
+pub mod run;
+mod statuses;
+mod until;
+
+use std::{net::IpAddr, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use read_store::jobs::{Job, Request};
+use event_log::{EventLog, OperatorAction};
+use futures::Stream;
+use read_store::{ReadStore, jobs::Job};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::Notify;
 use uuid::Uuid;
+
+use crate::{
+    Folding, Projection,
+    explain::{Asked, Told, explain},
+    projections,
+};
+
+pub use error::OperationError;
+pub use jobs::Wanted;
+
+/// How alike two names are where one may have been meant (of 1).
+const ALIKE: f64 = 0.7;
+
+/// What operators can do; clones are the same.
+#[derive(Clone)]
+pub struct Operations {
+    log: EventLog,
+    store: ReadStore,
+    projections: Arc<[Arc<dyn Projection>]>,
+    folding: Folding,
+    asked: Arc<Notify>,
+}
+
+/// Who wants something done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct By {
+    /// Who he says that he is.
+    pub operator: String,
+    /// Where he is, if that is known.
+    pub address: Option<IpAddr>,
+}
+
+impl Operations {
+    /// With what this program projects. `asked` wakes up whoever works on jobs.
+    #[must_use]
+    pub fn new(log: EventLog, store: ReadStore, folding: Folding, asked: Arc<Notify>) -> Self {
+        Self { log, store, projections: projections().into(), folding, asked }
+    }
+
+    /// A projection by its name.
+    fn projection(&self, name: &str) -> Result<&Arc<dyn Projection>, OperationError> {
+        self.projections.iter().find(|one| one.view().name == name).ok_or_else(|| {
+            let alike = |one: &Arc<dyn Projection>| (strsim::jaro_winkler(one.view().name, name), one.view().name);
+            let nearest = self.projections.iter().map(alike).max_by(|one, other| one.0.total_cmp(&other.0));
+            let nearest = nearest.filter(|(alike, _)| *alike > ALIKE).map(|(_, name)| name);
+            OperationError::UnknownProjection { name: name.to_owned(), nearest }
+        })
+    }
+
+    /// Writes down who wants what, before it is done.
+    async fn note(&self, by: &By, action: &str, details: &Value) -> Result<(), OperationError> {
+        let address = by.address.map(|address| address.to_string());
+        tracing::info!(operator = by.operator, action, "an operator acts");
+        Ok(self.log.note_operator_action(&by.operator, action, details, address.as_deref()).await?)
+    }
+
+    /// What has changed a row, told while it is looked for.
+    ///
+    /// # Errors
+    /// There is no such projection or table, or this is no key of it.
+    pub fn explain(&self, projection: &str, asked: &Asked) -> Result<impl Stream<Item = Told> + Send + use<>, OperationError> {
+        let projection = self.projection(projection).map_err(|error| error.of_field("projection"))?;
+        explain(&self.log, &self.store, projection, asked).ok_or_else(|| {
+            let (tables, known) = (projection.shapes(), |name: &String| projection.shapes().iter().any(|table| table.name == name));
+            match &asked.table {
+                Some(name) if !known(name) => {
+                    let names: Vec<_> = tables.iter().map(|table| table.name).collect();
+                    OperationError::invalid(
+                        "table",
+                        format!("there is no table {name} in {}: it has {}", projection.view().name, names.join(", ")),
+                    )
+                }
+                Some(_) | None => {
+                    let keys: Vec<_> = tables.iter().map(|table| format!("{} has {}", table.name, table.key_names())).collect();
+                    OperationError::invalid("key", format!("must be the values of a key, with commas between them: {}", keys.join("; ")))
+                }
+            }
+        })
+    }
+
+    /// What operators wanted done, newest first.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn actions(&self, limit: usize) -> Result<Vec<OperatorAction>, OperationError> {
+        Ok(self.log.operator_actions(limit).await?)
+    }
+}
 
 /// A projection, as operators see it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,16 +186,6 @@ pub struct Retried {
     pub folded: i64,
     /// How many are still parked.
     pub left: i64,
-}
-
-/// What is to be rebuilt, verified or copied.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Asked {
-    /// Which projection.
-    pub projection: String,
-    /// How.
-    #[serde(flatten)]
-    pub request: Request,
 }
 
 /// What was dropped.

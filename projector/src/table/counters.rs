@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Generation, Table};
+use super::{Generation, Table, Values};
 
 /// Counters by id: any partition may add to them, so nothing is loaded and what is written is what is to be added.
 #[derive(Debug)]
 pub struct Counters {
-    table: &'static Table,
-    added: BTreeMap<Uuid, Vec<i64>>,
+    pub(super) table: &'static Table,
+    pub(super) added: BTreeMap<Uuid, Vec<i64>>,
 }
 
 impl Counters {
@@ -27,16 +27,17 @@ impl Counters {
         sums.iter_mut().zip(amounts).for_each(|(sum, amount)| *sum += amount);
     }
 
+    pub(super) fn row(&self, id: &Uuid, sums: &[i64]) -> Values {
+        let values = std::iter::once(Value::from(id.to_string())).chain(sums.iter().copied().map(Value::from));
+        self.table.columns.iter().map(|column| column.name.to_owned()).zip(values).collect()
+    }
+
     /// Adds what was counted to what is stored.
     ///
     /// # Errors
     /// The database's own.
     pub async fn store(&self, db: &mut Generation<'_>) -> Result<(), sqlx::Error> {
-        let row = |(id, sums): (&Uuid, &Vec<i64>)| {
-            let values = std::iter::once(Value::from(id.to_string())).chain(sums.iter().copied().map(Value::from));
-            self.table.columns.iter().map(|column| column.name.to_owned()).zip(values).collect::<serde_json::Map<_, _>>()
-        };
-        let rows: Vec<_> = self.added.iter().map(row).collect();
+        let rows: Vec<_> = self.added.iter().map(|(id, sums)| self.row(id, sums)).collect();
         let add = self.table.columns[1..].iter().map(|c| format!("{0} = {{{1}}}.{0} + excluded.{0}", c.name, self.table.name));
         self.table.upsert(&format!("update set {}", add.collect::<Vec<_>>().join(", ")), &rows, db).await
     }

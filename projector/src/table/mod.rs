@@ -4,6 +4,7 @@
 
 mod compare;
 mod counters;
+mod held;
 mod rows;
 mod statements;
 
@@ -11,6 +12,7 @@ use read_store::Definition;
 
 pub use compare::Compared;
 pub use counters::Counters;
+pub use held::{Held, Values};
 pub use rows::{Row, Rows};
 pub use statements::Generation;
 
@@ -36,6 +38,7 @@ pub struct Column {
     name: &'static str,
     kind: Kind,
     nullable: bool,
+    personal: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +55,7 @@ macro_rules! columns {
         $(#[$doc])*
         #[must_use]
         pub const fn $name(name: &'static str) -> Column {
-            Column { name, kind: Kind::$kind, nullable: false }
+            Column { name, kind: Kind::$kind, nullable: false, personal: false }
         }
     )+ };
 }
@@ -76,6 +79,25 @@ impl Column {
     pub const fn or_null(mut self) -> Self {
         self.nullable = true;
         self
+    }
+
+    /// The same column, with values that say who somebody is: they are shown to nobody but by a query.
+    #[must_use]
+    pub const fn personal(mut self) -> Self {
+        self.personal = true;
+        self
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether its values say who somebody is.
+    #[must_use]
+    pub const fn is_personal(&self) -> bool {
+        self.personal
     }
 }
 

@@ -15,7 +15,7 @@ pub trait Row: Clone + PartialEq + Debug + Serialize + DeserializeOwned + Send +
     /// Its table.
     const TABLE: &'static Table;
     /// Its key: serialised, it is an object of the key's columns.
-    type Key: Ord + Clone + Debug + Serialize + Send + Sync;
+    type Key: Ord + Clone + Debug + Serialize + DeserializeOwned + Send + Sync;
 
     /// Which row it is.
     fn key(&self) -> Self::Key;

@@ -5,8 +5,10 @@
 //! | `splits` | however a history is cut and interleaved, the rows are the same, and those that plain counting expects |
 //! | `worker` | workers between a real log and a real read store |
 //! | `parking` | what becomes of events that a fold cannot cope with |
+//! | `operating`, `admin` | what operators ask for, by HTTP |
 //! | `rebuilding`, `operator` | rebuilding, verifying and looking back while workers fold |
 //! | `servers` | what a worker does when the read store's server crashes |
+//! | `explained` | the events behind a row |
 //! | `history` | histories as the domain writes them |
 //! | `model` | what plain counting expects of a history |
 //! | `polls` | a crash between any two statements |
@@ -16,8 +18,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod admin;
+mod explained;
 mod history;
 mod model;
+mod operating;
 mod operator;
 mod parking;
 mod polls;

@@ -48,13 +48,13 @@ fn histories() -> impl Strategy<Value = History> {
 }
 
 /// Which partition goes on, and with how many events; again from the start until all are folded.
-type Cuts = Vec<(usize, usize)>;
+pub type Cuts = Vec<(usize, usize)>;
 
 fn cuts() -> impl Strategy<Value = Cuts> {
     prop::collection::vec((0..16usize, 1..9usize), 1..40)
 }
 
-async fn fold_whole(rows: &Rows, history: &History) {
+pub async fn fold_whole(rows: &Rows, history: &History) {
     rows.clear().await;
     for events in history.partitions().into_values() {
         rows.fold(&events).await;
@@ -77,7 +77,7 @@ async fn fold_cut(rows: &Rows, history: &History, cuts: &Cuts) {
 }
 
 /// Whether something holds for so many histories; all are folded into the same stores, one after the other.
-fn holds(cases: u32, runtime: &Runtime, test: impl AsyncFn(History, Cuts)) {
+pub fn holds(cases: u32, runtime: &Runtime, test: impl AsyncFn(History, Cuts)) {
     let config = ProptestConfig { cases, source_file: Some(file!()), ..ProptestConfig::default() };
     let run = |(history, cuts)| {
         runtime.block_on(test(history, cuts));

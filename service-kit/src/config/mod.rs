@@ -1,6 +1,7 @@
 //! Settings that several programs share: one struct a concern, flags and environment alike. The doc comment is the help text.
 
 mod kafka;
+mod operators;
 mod place;
 mod stores;
 
@@ -10,6 +11,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 pub use kafka::{Ack, Group, Kafka, Relaying};
+pub use operators::{Access, AdminToken, Operators};
 pub use place::{GivenUrl, Place};
 pub use stores::{Stores, or_close};
 

@@ -14,7 +14,7 @@ use projector::{
     likes::Reactions,
     parking::Readable,
     projection,
-    table::{Generation, Table},
+    table::{Generation, Held, Table},
 };
 use read_store::{Definition, View};
 
@@ -116,6 +116,10 @@ impl Fold for Nervous {
 
     fn apply(&mut self, event: &Event, _: &Recorded) {
         assert!(!liked(event, 2), "Ada's secret");
+    }
+
+    fn held(&self) -> Vec<&dyn Held> {
+        vec![]
     }
 
     async fn store(&self, _: &mut Generation<'_>) -> Result<(), sqlx::Error> {

@@ -1,5 +1,7 @@
 //! On both databases.
 
+mod operators;
+
 use std::time::Duration;
 
 use database::{StoreUrl, on};
@@ -61,6 +63,8 @@ macro_rules! on_both {
         }
     };
 }
+
+use on_both;
 
 fn tables(view: &View) -> Vec<Definition> {
     let table = |name: &&str| Definition {
