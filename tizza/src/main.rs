@@ -6,12 +6,15 @@ mod gateway;
 mod log;
 mod migrate;
 mod moving;
+mod operations;
 mod progress;
 mod ready;
 mod relay;
 mod superuser;
 
 use clap::{Parser, Subcommand};
+
+use operations::{actions, cleanup, explain, parked, projections, rebuild, rollback, unless_read_enough, verify};
 
 /// Event-sourced CQRS, in the open: without a command, all of Tizza in one process.
 ///
@@ -46,6 +49,23 @@ enum Role {
     /// Make the first superuser, once per environment
     #[command(name = "createsuperuser")]
     CreateSuperuser(superuser::Config),
+    /// Print how each projection is: generations, how far behind, what is parked, what its tables take
+    Projections(projections::Config),
+    /// Fold the log into new tables of a projection, verify them and swap them in, while everything runs; or copy what it was once
+    Rebuild(rebuild::Config),
+    /// Have the tables of before the last rebuild read again
+    Rollback(rollback::Config),
+    /// Drop tables that have not been live for a while, and copies by their names
+    Cleanup(cleanup::Config),
+    /// Fold the log anew and compare a projection's live rows with what comes of it; exits with 1 if one differs (of the log itself: `log verify`)
+    Verify(verify::Config),
+    /// Print the events behind one row of a projection
+    Explain(explain::Config),
+    /// Look after events that a projection could not fold
+    #[command(subcommand)]
+    Parked(parked::Command),
+    /// Print who changed what by these commands, newest first
+    Actions(actions::Config),
     /// Look into the log
     #[command(subcommand)]
     Log(log::Command),
@@ -65,6 +85,14 @@ async fn main() -> std::process::ExitCode {
         Some(Role::CreateSuperuser(config)) => config.run().await,
         Some(Role::Backup(config)) => config.run().await,
         Some(Role::Move(config)) => config.run().await,
+        Some(Role::Projections(config)) => unless_read_enough(config.run().await),
+        Some(Role::Rebuild(config)) => unless_read_enough(config.run().await),
+        Some(Role::Rollback(config)) => unless_read_enough(config.run().await),
+        Some(Role::Cleanup(config)) => unless_read_enough(config.run().await),
+        Some(Role::Verify(config)) => unless_read_enough(config.run().await),
+        Some(Role::Explain(config)) => unless_read_enough(config.run().await),
+        Some(Role::Parked(command)) => unless_read_enough(command.run().await),
+        Some(Role::Actions(config)) => unless_read_enough(config.run().await),
         Some(Role::Log(command)) => command.run().await,
     })
 }

@@ -11,3 +11,12 @@ pub fn bar(number: u64, things: &'static str) -> ProgressBar {
         Err(_) => bar,
     }
 }
+
+/// A bar for what somebody else does, who says how fast it goes.
+pub fn told() -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    match ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} events, {msg}") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}

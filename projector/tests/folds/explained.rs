@@ -68,7 +68,7 @@ fn plain(value: &Value) -> Value {
     match value {
         Value::Bool(flag) => i64::from(*flag).into(),
         Value::String(text) if text.parse::<uuid::Uuid>().is_ok() => text.replace('-', "").into(),
-        other => other.clone(),
+        Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => value.clone(),
     }
 }
 

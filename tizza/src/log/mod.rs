@@ -9,7 +9,7 @@
 //! | `export` | all of it, as lines |
 //! | `new_epoch` | after a restore |
 
-mod envelope;
+pub mod envelope;
 mod export;
 mod new_epoch;
 mod opened;
