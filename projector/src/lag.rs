@@ -1,4 +1,4 @@
-//! How far behind the views are, and how the topic is followed: for operators.
+//! How far behind the views are, what is parked, and how the topic is followed: for operators.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -68,6 +68,14 @@ fn gauges(view: &View, partition: Partition) -> [Gauge; 2] {
     let number = partition.number().to_string();
     let labels = [("projection", view.name.to_owned()), ("partition", number)];
     [gauge!("tizza_projection_lag_events", &labels), gauge!("tizza_projection_lag_seconds", &labels)]
+}
+
+/// Tells Prometheus how many events are parked; a view without any is told, too.
+pub(crate) fn parked(found: Option<Vec<(String, i64)>>) {
+    let none = if found.is_some() { 0.0 } else { f64::NAN };
+    let parked = |by: String| gauge!("tizza_parked_events", "by" => by);
+    views::ALL.iter().for_each(|view| parked(view.name.to_owned()).set(none));
+    found.into_iter().flatten().for_each(|(view, events)| parked(view).set(events as f64));
 }
 
 /// Tells Prometheus how the topic is followed.

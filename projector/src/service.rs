@@ -1,6 +1,6 @@
 //! `projector` as a program of its own.
 
-use std::convert::Infallible;
+use std::{collections::BTreeMap, convert::Infallible};
 
 use clap::Parser;
 use event_log::EventLog;
@@ -101,6 +101,7 @@ pub fn readiness(checks: Readiness, log: &EventLog, store: &ReadStore, projector
         let store = own.clone();
         async move { Health::of(store.checkpoints().await) }
     });
+    let checks = with_parked(checks, store);
     let Some(topic) = projector.topic() else { return checks };
     let followed = topic.clone();
     checks.measuring(move || std::future::ready(Ok::<_, Infallible>(followed.following())), lag::followed).with("topic", move || {
@@ -113,6 +114,28 @@ pub fn readiness(checks: Readiness, log: &EventLog, store: &ReadStore, projector
                 told["refused"] = why.into();
             }
             if following.is_connected { Health::Fine(told) } else { Health::Degraded(told) }
+        }
+    })
+}
+
+/// What is parked stays so until somebody looks after it, and all else is folded.
+fn with_parked(checks: Readiness, store: &ReadStore) -> Readiness {
+    let store = store.clone();
+    let counts = move || {
+        let store = store.clone();
+        async move { store.parked_counts().await }
+    };
+    checks.measuring(counts.clone(), lag::parked).with("parked_events", move || {
+        let asked = counts();
+        async move {
+            match asked.await {
+                Ok(counts) => {
+                    let parked: BTreeMap<_, _> = counts.into_iter().filter(|(_, events)| *events > 0).collect();
+                    let told = json!(parked);
+                    if parked.is_empty() { Health::Fine(told) } else { Health::Degraded(told) }
+                }
+                Err(error) => Health::of::<(), _>(Err(error)),
+            }
         }
     })
 }

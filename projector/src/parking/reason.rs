@@ -81,3 +81,36 @@ pub fn each<E>(events: &[(E, &Recorded)], mut step: impl FnMut(&E, &Recorded)) -
     };
     catch_unwind(AssertUnwindSafe(all)).map_err(|panic| FoldError::Broken { position, reason: of_panic(panic) })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_str, from_value, json};
+
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_payload_is_told_without_its_values() {
+        let of = |payload: &str| Event::decode("PizzaLiked", 1, payload).unwrap_err();
+        let told = |payload: &str| match of(payload) {
+            DecodeError::Payload { source, .. } => without_values(&source.to_string()),
+            other @ (DecodeError::UnknownType { .. } | DecodeError::Newer { .. }) => panic!("{other}"),
+        };
+        assert_eq!(told("{}"), "missing field `user_id`");
+        assert_eq!(told(r#"{"user_id": 7}"#), "somewhere there should be a formatted UUID string");
+        assert_eq!(told(r#"{"user_id": "Ada, expected at line 7"}"#), "it does not have the shape of its type");
+        assert_eq!(told("Ada"), "it does not have the shape of its type");
+        let flag = from_str::<bool>(r#""Ada, expected nothing""#).unwrap_err();
+        assert_eq!(without_values(&flag.to_string()), "somewhere there should be a boolean");
+        let reaction = from_value::<events::likes::Reaction>(json!("Ada")).unwrap_err();
+        assert_eq!(without_values(&reaction.to_string()), "somewhere there should be `like` or `dislike`");
+    }
+
+    #[test]
+    fn the_event_that_something_panics_with_is_named() {
+        let events = crate::parking::sort::tests::events(&["PizzaLiked", "PizzaDisliked", "PizzaLiked"]);
+        let events: Vec<_> = events.iter().map(|recorded| ((), recorded)).collect();
+        let panicked = each(&events, |(), recorded| assert!(recorded.position < 2, "Ada"));
+        assert!(matches!(panicked, Err(FoldError::Broken { position: 2, reason }) if !reason.contains("Ada")));
+        assert!(each(&events, |(), _| {}).is_ok());
+    }
+}

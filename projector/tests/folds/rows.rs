@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use database::{Pool, on};
 use event_log::Recorded;
-use projector::parking::{self, Broken};
+use projector::{
+    parking::{self, Broken},
+    ports::Rows as _,
+};
 use read_store::{ReadStore, View, checkpoints::Found, live::expand, views};
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
@@ -32,11 +35,15 @@ impl Rows {
         tx.commit().await.unwrap();
     }
 
+    /// Folds as a worker does, and parks what cannot be folded.
+    pub async fn write(&self, batch: &[Recorded]) {
+        let (first, last) = (&batch[0], &batch[batch.len() - 1]);
+        let written = self.store.write(&self.generations, first.partition, first.position - 1, last.position, batch);
+        assert!(written.await.unwrap());
+    }
+
     pub async fn clear(&self) {
-        for name in tables().into_values() {
-            let sql = AssertSqlSafe(format!("delete from {name}"));
-            on!(&self.store.database.writer, |db| sqlx::query(sql).execute(db).await.map(drop)).unwrap();
-        }
+        clear(&self.store).await;
     }
 
     pub async fn dump(&self) -> Dump {
@@ -46,6 +53,13 @@ impl Rows {
 
 /// Rows of each table.
 pub type Dump = BTreeMap<&'static str, Vec<Value>>;
+
+/// As if nothing had been folded yet.
+pub async fn clear(store: &ReadStore) {
+    let tables: String = tables().into_values().map(|name| format!("delete from {name};")).collect();
+    let sql = AssertSqlSafe(tables + "delete from parked_events; update checkpoints set position = 0, parked = 0");
+    on!(&store.database.writer, |db| sqlx::raw_sql(sql).execute(db).await.map(drop)).unwrap();
+}
 
 /// Every column of every row of every table of the first generations.
 pub async fn dump(store: &ReadStore) -> Dump {

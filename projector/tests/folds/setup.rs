@@ -130,6 +130,12 @@ impl Tizza {
         generation
     }
 
+    /// As if nothing had been folded yet.
+    pub async fn clear(&self) {
+        crate::rows::clear(&self.store).await;
+        self.sql("update tally_g1 set events = 0").await;
+    }
+
     /// Does something with the read store behind everybody's back.
     pub async fn sql(&self, sql: &str) {
         let sql = AssertSqlSafe(sql.to_owned());

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Some sixty events at most, most of them reactions.
-fn histories() -> impl Strategy<Value = History> {
+pub fn histories() -> impl Strategy<Value = History> {
     let reaction = prop::sample::select(vec![Some(Reaction::Like), Some(Reaction::Like), Some(Reaction::Dislike), None]);
     let act = prop_oneof![
         1 => (0..4usize).prop_map(SignUp),
@@ -50,7 +50,7 @@ fn histories() -> impl Strategy<Value = History> {
 /// Which partition goes on, and with how many events; again from the start until all are folded.
 pub type Cuts = Vec<(usize, usize)>;
 
-fn cuts() -> impl Strategy<Value = Cuts> {
+pub fn cuts() -> impl Strategy<Value = Cuts> {
     prop::collection::vec((0..16usize, 1..9usize), 1..40)
 }
 
@@ -63,17 +63,25 @@ pub async fn fold_whole(rows: &Rows, history: &History) {
 
 async fn fold_cut(rows: &Rows, history: &History, cuts: &Cuts) {
     rows.clear().await;
-    let mut partitions: Vec<VecDeque<Recorded>> = history.partitions().into_values().map(VecDeque::from).collect();
+    for batch in cut(history.partitions().into_values(), cuts) {
+        rows.fold(&batch).await;
+    }
+}
+
+/// Partitions in batches, one after the other.
+pub fn cut(partitions: impl Iterator<Item = Vec<Recorded>>, cuts: &Cuts) -> Vec<Vec<Recorded>> {
+    let mut partitions: Vec<_> = partitions.map(VecDeque::from).collect();
+    let mut batches = vec![];
     for (partition, size) in cuts.iter().cycle() {
         if partitions.is_empty() {
             break;
         }
         let next = partition % partitions.len();
         let events = &mut partitions[next];
-        let batch: Vec<_> = events.drain(..(*size).min(events.len())).collect();
-        rows.fold(&batch).await;
+        batches.push(events.drain(..(*size).min(events.len())).collect());
         partitions.retain(|events| !events.is_empty());
     }
+    batches
 }
 
 /// Whether something holds for so many histories; all are folded into the same stores, one after the other.

@@ -5,11 +5,14 @@ mod operators;
 use std::time::Duration;
 
 use database::{StoreUrl, on};
+use event_log::LogStore;
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use crate::{
     Definition, Partition, ReadError, ReadStore, View,
     checkpoints::{Found, advance},
+    parked::{self, ParkedEvent, Streams},
     views,
 };
 
@@ -128,6 +131,57 @@ async fn fold(store: &ReadStore, generations: &[(&'static str, i64)], partition:
     moved
 }
 
+async fn what_is_parked_is_counted_where_the_checkpoint_is(place: Place) {
+    let store = place.store().await;
+    let partition = Partition::new(3).unwrap();
+    let at = parked::Place { projection: "users", generation: 1, partition };
+    let event = |position: i64, reason: Option<&str>| ParkedEvent {
+        position,
+        stream_id: Uuid::from_u128(7),
+        subject_id: (position > 2).then_some(Uuid::from_u128(8)),
+        event_type: "UserSignedUp".into(),
+        reason: reason.map(Into::into),
+    };
+    let events = [event(2, Some("it's \"broken\"")), event(3, None), event(5, None)];
+    let mut tx = store.database.begin().await.unwrap();
+    parked::park(&mut tx, at, &events).await.unwrap();
+    parked::skip(&mut tx, ("users", 1), (partition, 4), "no", "ada").await.unwrap();
+    parked::skip(&mut tx, ("users", 1), (partition, 4), "no", "eve").await.unwrap();
+    let found = advance(&mut tx, &[("pizzas", 1), ("users", 1)], partition, 0, 4).await.unwrap();
+    assert_eq!(found, Some(vec![Found::default(), Found { parked: 3, skips: true }]));
+    let found = advance(&mut tx, &[("users", 1)], partition, 4, 9).await.unwrap();
+    assert_eq!(found, Some(vec![Found { parked: 3, skips: false }]));
+    assert_eq!(parked::of_stream(&mut tx, at, Uuid::from_u128(7)).await.unwrap(), events);
+    let both = Streams::from([(Uuid::from_u128(7), None), (Uuid::from_u128(7), Some(Uuid::from_u128(8)))]);
+    assert_eq!(parked::all_held(&mut tx, at).await.unwrap(), both);
+    assert_eq!(parked::held(&mut tx, at, &[Uuid::from_u128(7)], &[]).await.unwrap(), both);
+    assert_eq!(parked::held(&mut tx, at, &[], &[Uuid::from_u128(8)]).await.unwrap().len(), 1);
+    assert_eq!(parked::held(&mut tx, at, &[Uuid::from_u128(8)], &[Uuid::from_u128(7)]).await.unwrap(), Streams::new());
+    parked::discard(&mut tx, at, Some(Uuid::from_u128(8)), Uuid::from_u128(9), 5).await.unwrap();
+    parked::blame(&mut tx, at, 5, "why").await.unwrap();
+    tx.commit().await.unwrap();
+    let (left, total) = store.parked(Some("users"), 1).await.unwrap();
+    assert_eq!((left.len(), left[0].event.position, total), (1, 2, 2));
+    assert_eq!(store.parked_at(at, 5).await.unwrap().unwrap().event.reason.as_deref(), Some("why"));
+    let counts = store.parked_counts().await.unwrap();
+    assert_eq!(counts.into_iter().filter(|(_, parked)| *parked > 0).collect::<Vec<_>>(), [("users".to_owned(), 2)]);
+}
+
+/// Another event may be at that position then.
+async fn what_was_skipped_of_a_log_that_is_restored_since_is_not_skipped(place: Place) {
+    let store = place.store().await;
+    let folder = tempfile::tempdir().unwrap();
+    let log = LogStore::open(&StoreUrl::file(folder.path().join("log.db")), Duration::from_secs(30)).await.unwrap();
+    let epochs = log.new_epoch().await.unwrap();
+    let partition = Partition::new(3).unwrap();
+    let mut tx = store.database.begin().await.unwrap();
+    parked::skip(&mut tx, ("users", 1), (partition, 4), "no", "ada").await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(store.skipped("users", 1, partition).await.unwrap().len(), 1);
+    store.follow_epochs(&epochs).await.unwrap();
+    assert_eq!(store.skipped("users", 1, partition).await.unwrap().len(), 0);
+}
+
 async fn a_waiter_is_told_by_this_process_and_finds_out_about_others(place: Place) {
     let store = place.store().await;
     let live = store.live().await.unwrap();
@@ -158,6 +212,8 @@ on_both! {
     another_version_gets_a_generation_of_its_own,
     of_two_processes_that_start_at_once_one_makes_the_tables,
     of_two_workers_one_moves_the_checkpoints_and_the_other_none,
+    what_is_parked_is_counted_where_the_checkpoint_is,
+    what_was_skipped_of_a_log_that_is_restored_since_is_not_skipped,
     a_waiter_is_told_by_this_process_and_finds_out_about_others,
     rows_that_stay_behind_are_told_with_their_lag,
 }

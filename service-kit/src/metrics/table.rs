@@ -78,7 +78,7 @@ pub static TABLE: &[Metric] = &[
     gauge("tizza_projection_lag_seconds", &["projection", "partition"], "the age of the oldest of them"),
     counter("tizza_projection_events_total", &["projection"], "events that this process has folded"),
     gauge("tizza_projection_stopped", &["projection", "partition"], "1 if this process cannot fold the next event"),
-    gauge("tizza_parked_events", &["by"], "events that policies have laid aside for good"),
+    gauge("tizza_parked_events", &["by"], "events that policies and projections have laid aside until somebody looks after them"),
     counter("tizza_policy_attempts_total", &["policy", "outcome"], "reactions to events, by what became of them"),
     counter("tizza_cache_requests_total", &["cache", "result"], "looks into caches, found or not"),
     counter("tizza_key_store_errors_total", &[], "times that the store of personal keys failed, or a key could not be opened"),

@@ -45,8 +45,12 @@ impl Fragile {
         Arc::new(Self { reactions, pizzas, flaw: Mutex::new(flaw), failed: AtomicUsize::new(0) })
     }
 
+    pub fn set(&self, flaw: Flaw) {
+        *self.flaw.lock().unwrap() = flaw;
+    }
+
     pub fn mend(&self) {
-        *self.flaw.lock().unwrap() = Flaw::None;
+        self.set(Flaw::None);
     }
 
     fn flaw(&self, events: &[Readable<'_>]) -> Flaw {

@@ -6,6 +6,7 @@ mod scraped;
 use std::path::Path;
 
 use reqwest::StatusCode;
+use serde_json::{Value, json};
 use service_kit::metrics::TABLE;
 use test_servers::Kafka;
 
@@ -91,7 +92,7 @@ async fn each_role_tells_what_it_knows() {
     let home = Home::in_files();
     for (role, listens, knows) in [
         ("command-api", "command-api listens", ["tizza_append_queue", "tizza_parked_events", "tizza_policy_attempts_total"]),
-        ("projector", "projector folds", ["tizza_projection_lag_events", "tizza_projection_lag_seconds", "tizza_projection_stopped"]),
+        ("projector", "projector folds", ["tizza_projection_lag_events", "tizza_projection_stopped", "tizza_parked_events"]),
         ("query-api", "query-api listens", ["tizza_cache_requests_total"; 3]),
     ] {
         let mut command = home.tizza();
@@ -118,20 +119,9 @@ async fn the_admin_listener_is_where_it_is_told_to_be() {
 #[tokio::test]
 async fn a_projection_that_cannot_go_on_is_told_with_its_partition_until_it_can() {
     let home = Home::in_files();
-    let started = |role: &str, listens: &str| {
-        let mut command = home.tizza();
-        command.arg(role).env("PUBLIC_URL", "http://tizza.test");
-        let mut process = Process::spawn(command);
-        let told = process.says(listens);
-        (process, told)
-    };
-    let (commands, told) = started("command-api", "command-api listens");
-    let ada = Client::new(Address::one(&format!("http://{}", told["address"].as_str().unwrap())));
-    ada.signs_up("ada").await;
-    drop(commands);
-
+    ada_signs_up(&home).await;
     home.execute("LOG_URL", "update events set schema_version = schema_version + 100").await;
-    let (_projector, told) = started("projector", "projector folds");
+    let (_projector, told) = started(&home, "projector", "projector folds");
     let admin = format!("http://{}", told["admin"].as_str().unwrap());
     let client = Client::new(Address::one(&admin));
     let stopped = async |how_many: f64| {
@@ -143,4 +133,38 @@ async fn a_projection_that_cannot_go_on_is_told_with_its_partition_until_it_can(
     assert_eq!(metrics.sum("tizza_projection_lag_events", &[("projection", "users")]), 1.0);
     home.execute("LOG_URL", "update events set schema_version = schema_version - 100").await;
     eventually("they go on", async || stopped(0.0).await).await;
+}
+
+#[tokio::test]
+async fn what_is_parked_is_told_by_the_projection_that_could_not_fold_it() {
+    let home = Home::in_files();
+    ada_signs_up(&home).await;
+    home.execute("LOG_URL", "update events set payload = '{}' where type = 'UserSignedUp'").await;
+    let (_projector, told) = started(&home, "projector", "projector folds");
+    let admin = format!("http://{}", told["admin"].as_str().unwrap());
+    let client = Client::new(Address::one(&admin));
+    let parked = async || {
+        let metrics = Scraped::of(&client, &admin).await;
+        (metrics.sum("tizza_parked_events", &[]) > 0.0).then_some(metrics)
+    };
+    let metrics = eventually("an event is parked", parked).await;
+    let by = |projection| metrics.value("tizza_parked_events", &[("by", projection)]);
+    assert_eq!((by("users"), by("reactions"), metrics.sum("tizza_projection_lag_events", &[])), (1.0, 0.0, 0.0));
+    let ready = client.get(&format!("{admin}/readyz")).await.expect(StatusCode::OK).body;
+    assert_eq!((&ready["status"], &ready["parked_events"]), (&json!("degraded"), &json!({"users": 1})));
+}
+
+async fn ada_signs_up(home: &Home) {
+    let (_commands, told) = started(home, "command-api", "command-api listens");
+    let ada = Client::new(Address::one(&format!("http://{}", told["address"].as_str().unwrap())));
+    ada.signs_up("ada").await;
+}
+
+/// A role of its own, and what it says once it is there.
+fn started(home: &Home, role: &str, listens: &str) -> (Process, Value) {
+    let mut command = home.tizza();
+    command.arg(role).env("PUBLIC_URL", "http://tizza.test");
+    let mut process = Process::spawn(command);
+    let told = process.says(listens);
+    (process, told)
 }
