@@ -1,4 +1,5 @@
-//! `DATA_DIR/run`: where operations are offered on this machine, and the token that they ask for. Only its owner can read it.
+//! `DATA_DIR/run`: where operations are offered on this machine, and the token that they ask for, if it was made for this run: one that was set
+//! stays where it was set. Only its owner can read the file.
 
 use std::{
     fs, io,
@@ -20,8 +21,9 @@ use super::{Operations, http};
 pub struct Run {
     /// Where its admin listener is.
     pub admin_url: String,
-    /// What to show there.
-    pub token: String,
+    /// What to show there; `None`: what was set.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub token: Option<String>,
     /// Its number.
     pub pid: u32,
     /// What it is.
@@ -55,7 +57,8 @@ impl Offered {
     #[must_use]
     pub fn new(operations: Operations, access: Access, data_dir: &Path, admin: SocketAddr, role: &str) -> Self {
         let run = match &access {
-            Access::Token(token) => Some(Written::new(data_dir, admin, token, role)),
+            Access::Set(_) => Some(Written::new(data_dir, admin, None, role)),
+            Access::Made(token) => Some(Written::new(data_dir, admin, Some(token), role)),
             Access::Closed => None,
         };
         Self { routes: http::router(operations, access), run }
@@ -69,10 +72,10 @@ pub struct Written(Option<PathBuf>);
 impl Written {
     /// Writes it. Where that is not possible operations are offered all the same, to those who know where and by which token.
     #[must_use]
-    pub fn new(data_dir: &Path, admin: SocketAddr, token: &AdminToken, role: &str) -> Self {
+    pub fn new(data_dir: &Path, admin: SocketAddr, token: Option<&AdminToken>, role: &str) -> Self {
         let admin = if admin.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], admin.port())) } else { admin };
-        let run =
-            Run { admin_url: format!("http://{admin}"), token: token.secret().to_owned(), pid: std::process::id(), role: role.to_owned() };
+        let token = token.map(|token| token.secret().to_owned());
+        let run = Run { admin_url: format!("http://{admin}"), token, pid: std::process::id(), role: role.to_owned() };
         let path = place(data_dir);
         match write(&path, &run) {
             Ok(()) => Self(Some(path)),
@@ -120,11 +123,11 @@ mod tests {
     fn it_is_for_its_owner_only_and_gone_when_the_process_ends() {
         let folder = tempfile::tempdir().unwrap();
         let data_dir = folder.path().join("data");
-        let written = Written::new(&data_dir, "0.0.0.0:8093".parse().unwrap(), &token(), "projector");
+        let written = Written::new(&data_dir, "0.0.0.0:8093".parse().unwrap(), Some(&token()), "projector");
         let run = Run::read(&data_dir).unwrap();
         assert_eq!(
-            (run.admin_url.as_str(), run.token.as_str(), run.role.as_str()),
-            ("http://127.0.0.1:8093", "quattro-formaggi", "projector")
+            (run.admin_url.as_str(), run.token.as_deref(), run.role.as_str()),
+            ("http://127.0.0.1:8093", Some("quattro-formaggi"), "projector")
         );
         assert_eq!(fs::metadata(place(&data_dir)).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(&data_dir).unwrap().count(), 1, "nothing is left beside it");
@@ -135,7 +138,8 @@ mod tests {
     #[test]
     fn that_of_another_process_stays() {
         let folder = tempfile::tempdir().unwrap();
-        let written = Written::new(folder.path(), "127.0.0.1:8093".parse().unwrap(), &token(), "projector");
+        let written = Written::new(folder.path(), "127.0.0.1:8093".parse().unwrap(), None, "projector");
+        assert!(!fs::read_to_string(place(folder.path())).unwrap().contains("token"), "one that was set stays where it was set");
         let other = Run { pid: std::process::id() + 1, ..Run::read(folder.path()).unwrap() };
         write(&place(folder.path()), &other).unwrap();
         drop(written);
@@ -144,7 +148,7 @@ mod tests {
 
     #[test]
     fn where_nothing_can_be_written_there_is_none() {
-        let written = Written::new(Path::new("/proc/tizza"), "127.0.0.1:1".parse().unwrap(), &token(), "projector");
+        let written = Written::new(Path::new("/proc/tizza"), "127.0.0.1:1".parse().unwrap(), Some(&token()), "projector");
         assert!(written.0.is_none());
     }
 }

@@ -57,7 +57,7 @@ pub fn request(method: &str, path: &str, body: &str) -> Builder {
 }
 
 fn access() -> Access {
-    Access::Token(AdminToken::parse("ADMIN_TOKEN", TOKEN.into()).unwrap())
+    Access::Set(AdminToken::parse("ADMIN_TOKEN", TOKEN.into()).unwrap())
 }
 
 impl Admin {

@@ -47,8 +47,8 @@ impl Operators {
     /// It cannot be used, or the system has no randomness.
     pub fn access(&self, listens: IpAddr) -> Result<Access, ConfigError> {
         match self.token()? {
-            Some(token) => Ok(Access::Token(token)),
-            None if listens.is_loopback() => AdminToken::random().map(Access::Token),
+            Some(token) => Ok(Access::Set(token)),
+            None if listens.is_loopback() => AdminToken::random().map(Access::Made),
             None => Ok(Access::Closed),
         }
     }
@@ -57,8 +57,10 @@ impl Operators {
 /// Who gets to operations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Who shows this.
-    Token(AdminToken),
+    /// Who shows this, as operators know.
+    Set(AdminToken),
+    /// Who shows this, which was made for this run.
+    Made(AdminToken),
     /// Nobody: other machines reach the listener, and no token was set.
     Closed,
 }
@@ -151,7 +153,7 @@ mod tests {
     fn a_token_that_was_not_set_is_made_anew_and_only_for_this_machine() {
         let access = |address: [u8; 4]| operators(None).access(Ipv4Addr::from(address).into()).unwrap();
         let (one, other) = (access([127, 0, 0, 1]), access([127, 0, 0, 1]));
-        assert!(matches!(&one, Access::Token(token) if token.secret().len() == 43) && one != other, "{one:?}");
+        assert!(matches!(&one, Access::Made(token) if token.secret().len() == 43) && one != other, "{one:?}");
         assert_eq!(access([0, 0, 0, 0]), Access::Closed);
         assert!(!format!("{:?}", AdminToken(SECRET.into())).contains(SECRET));
     }

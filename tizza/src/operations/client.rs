@@ -111,8 +111,8 @@ impl Client {
                 self.place()
             )),
             (StatusCode::SERVICE_UNAVAILABLE, Some(detail)) => Refused::Away(format!("{}: {detail}", self.place())),
-            (_, Some(detail)) => Refused::Problem(detail),
-            (_, None) => Refused::Problem(format!(
+            (_, Some(detail)) if detail != "Not found" => Refused::Problem(detail),
+            (_, _) => Refused::Problem(format!(
                 "{} answers {}: it is not the admin listener of a projector or of all in one",
                 self.place(),
                 status.as_u16()

@@ -98,6 +98,9 @@ impl List {
             let rows: Vec<_> = results.into_iter().map(row).collect();
             columns(&mut out, ["id", "type", "stream", "since", "reason"], &[], &rows)?;
         }
+        if count == 0 {
+            eprintln!("nothing is parked");
+        }
         if more > 0 {
             eprintln!("{more} more are parked: --limit");
         }

@@ -35,7 +35,7 @@ impl Target {
         let url = url.trim_end_matches('/');
         // What is in the file is for the one who wrote it.
         let own = run.as_ref().filter(|run| run.admin_url == url);
-        let token = set.map(|token| token.secret().to_owned()).or_else(|| own.map(|run| run.token.clone()));
+        let token = set.map(|token| token.secret().to_owned()).or_else(|| own?.token.clone());
         let token = token
             .ok_or_else(|| ConfigError::new("ADMIN_TOKEN", format!("it is missing: {url} asks for it; set it, or ADMIN_TOKEN_FILE")))?;
         Client::new(url, token, operator(), own.map(|run| (run.role.clone(), run.pid)))

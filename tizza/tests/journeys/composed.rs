@@ -101,6 +101,9 @@ async fn services_need_no_more_than_docker_compose_gives_them() {
     };
     assert_eq!(listed().len(), 2, "both write to one list");
 
+    let admin = processes[2].says("projector folds")["admin"].as_str().unwrap().to_owned();
+    let projections = host.operator(&["projections", "--json", "--admin-url", &format!("http://{admin}")]);
+    assert_eq!(serde_json::from_str::<Value>(&projections).unwrap().as_array().unwrap().len(), 4, "{projections}");
     host.operator(&["migrate"]);
     let verified = || serde_json::from_str::<Value>(&host.operator(&["log", "verify", "--topic", "--json"])).unwrap();
     eventually("the topic has all of it", async || (verified()["topic"]["behind"] == 0).then_some(())).await;

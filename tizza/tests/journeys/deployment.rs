@@ -17,7 +17,11 @@ struct Help(String);
 impl Help {
     /// `None`: there is no such role.
     fn of(role: &str) -> Option<Self> {
-        let told = Command::new(env!("CARGO_BIN_EXE_tizza")).args([role, "--help"]).env_clear().output().unwrap();
+        Self::of_all(&[role])
+    }
+
+    fn of_all(commands: &[&str]) -> Option<Self> {
+        let told = Command::new(env!("CARGO_BIN_EXE_tizza")).args(commands).arg("--help").env_clear().output().unwrap();
         let words: Vec<_> = String::from_utf8(told.stdout).unwrap().split_whitespace().map(ToOwned::to_owned).collect();
         told.status.success().then(|| Self(words.join(" ")))
     }
@@ -97,18 +101,16 @@ fn operators_have_every_store_and_key_that_a_service_has() {
     };
     let all: BTreeSet<_> = own(&compose).flat_map(|(_, service)| has(service)).collect();
     assert_eq!(has(&compose["services"]["operator"]), all);
-    let verify = verify();
-    assert!(all.iter().all(|setting| verify.lists(setting)), "{all:?}");
+    let (verify, projections) = (Help::of_all(&["log", "verify"]).unwrap(), Help::of("projections").unwrap());
+    assert!(all.iter().all(|setting| verify.lists(setting) || projections.lists(setting)), "{all:?}");
+    let (host, port) = compose["services"]["operator"]["environment"]["ADMIN_URL"].as_str().unwrap().rsplit_once(':').unwrap();
+    assert!(projections.lists("ADMIN_URL") && host == "http://projector");
+    assert_eq!(port, compose["services"]["projector"]["environment"]["ADMIN_PORT"].to_string());
     // A key store that was restored is erased again by whoever opens it first.
     for (name, service) in own(&compose).filter(|(_, service)| !service["environment"]["KEYS_URL_FILE"].is_null()) {
         let list = Path::new(service["environment"]["ERASURES_FILE"].as_str().unwrap()).parent().unwrap().to_str().unwrap();
         assert_eq!(texts(&service["volumes"]), [format!("erasures:{list}")], "{name}");
     }
-}
-
-fn verify() -> Help {
-    let told = Command::new(env!("CARGO_BIN_EXE_tizza")).args(["log", "verify", "--help"]).env_clear().output().unwrap();
-    Help(String::from_utf8(told.stdout).unwrap().split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod looking;
 mod metrics;
 mod moving;
 mod next;
+mod operations;
 mod outages;
 mod postgres_tls;
 mod process;

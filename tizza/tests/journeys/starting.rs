@@ -55,6 +55,8 @@ fn a_setting_that_cannot_be_used_is_named() {
         ("CLAIM_KEY", "short", "CLAIM_KEY"),
         ("KEY_ENCRYPTION_KEYS", "short", "KEY_ENCRYPTION_KEYS"),
         ("READ_URL", "sqlite:///proc/read.db", "READ_URL"),
+        ("ADMIN_TOKEN", "short", "ADMIN_TOKEN"),
+        ("ADMIN_TOKEN_FILE", "/nowhere/token", "ADMIN_TOKEN_FILE"),
         ("DATA_DIR", "/dev/null/data", "DATA_DIR"),
     ] {
         let mut command = home.tizza();

@@ -56,8 +56,8 @@ pub fn router(operations: Operations, access: Access) -> Router {
 /// Nobody learns anything without the token.
 async fn let_in(State(access): State<Access>, request: Request, next: Next) -> Response {
     let refused = match access {
-        Access::Token(token) if token.is_shown(request.headers()) => return next.run(request).await,
-        Access::Token(_) => {
+        Access::Set(token) | Access::Made(token) if token.is_shown(request.headers()) => return next.run(request).await,
+        Access::Set(_) | Access::Made(_) => {
             let mut problem = Problem::new(Slug::Unauthenticated, "Operations ask for the admin token: Authorization: Bearer ….");
             problem.headers = vec![(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tizza operations\""))];
             problem
