@@ -9,6 +9,7 @@
 //! | [`verify`] | looking through a whole log, in a file and in Postgres |
 //! | [`kafka`] | the relay, the projector and the services through a real broker |
 //! | [`moving`] | `tizza move` |
+//! | [`operating`] | what clients notice of rebuilds and swaps |
 //! | [`insert`], [`bare`] | the baselines: SQLite's own commit, and a handler that does nothing but the select |
 //! | [`figure`] | what is printed |
 //! | [`load`] | wrk, the load generator |
@@ -26,6 +27,7 @@ mod likes;
 mod load;
 mod machine;
 mod moving;
+mod operating;
 mod people;
 mod postgres;
 mod program;
@@ -115,6 +117,8 @@ pub enum What {
     Move,
     /// All that go through Kafka: relay, projector, separate services
     Kafka,
+    /// What clients notice of rebuilds and swaps, embedded and on Postgres
+    Operating,
     /// All of them
     All,
 }
@@ -137,6 +141,7 @@ impl What {
             | Self::Verify
             | Self::Move => Self::Postgres,
             Self::Kafka => Self::Kafka,
+            Self::Operating => Self::Operating,
             Self::All => Self::All,
         }
     }
@@ -203,6 +208,10 @@ impl Bench {
         if self.what.includes_any([What::Pizza, What::Random]) {
             let done = reads::measure(self, &binary, &wrk, report).await;
             report.ended("reads", done);
+        }
+        if self.what.includes(What::Operating) {
+            let done = operating::measure(self, &binary, &wrk, report).await;
+            report.ended("operating", done);
         }
         if self.what.includes_any([What::PostgresLikes, What::PostgresTitles, What::PostgresLatency]) {
             let done = postgres::measure(self, &binary, &wrk, report).await;

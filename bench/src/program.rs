@@ -8,7 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
+use reqwest::Method;
 use serde_json::Value;
 use sqlx::{SqlitePool, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
@@ -106,10 +107,21 @@ impl Tizza {
     /// # Errors
     /// It does not come up.
     pub async fn start(binary: &Path) -> anyhow::Result<Self> {
+        Self::start_in(binary, None).await
+    }
+
+    /// The same, with all stores in a database of Postgres.
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub async fn start_in(binary: &Path, database: Option<&str>) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let http = reqwest::Client::new();
         let mut command = Command::new(binary);
         command.env_clear().env("DATA_DIR", folder.path()).env("HTTP_PORT", "0").env("ADMIN_PORT", "0");
+        for (setting, url) in ["LOG_URL", "KEYS_URL", "IDENTITY_URL", "READ_URL"].into_iter().zip(std::iter::repeat(database)) {
+            command.envs(url.map(|url| (setting, url)));
+        }
         command.env("LOG_FORMAT", "json").env("LOG_LEVEL", "warn,tizza=info");
         let started = Instant::now();
         let (process, listens) = Process::start(&mut command)?;
@@ -136,6 +148,16 @@ impl Tizza {
         }
     }
 
+    /// Somebody who operates it.
+    ///
+    /// # Errors
+    /// It does not say how.
+    pub fn operator(&self) -> anyhow::Result<Operator> {
+        let run: Value = serde_json::from_str(&std::fs::read_to_string(self.folder.path().join("run"))?)?;
+        let token = run["token"].as_str().context("no token in its file `run`")?.to_owned();
+        Ok(Operator { http: self.client.http.clone(), url: format!("{}/api/v1/operations", self.admin_url), token })
+    }
+
     /// How many events there are.
     ///
     /// # Errors
@@ -155,6 +177,45 @@ impl Tizza {
     /// The file of its read store.
     pub fn read_store(&self) -> PathBuf {
         self.folder.path().join("read.db")
+    }
+}
+
+/// Has projections rebuilt, and generations swapped.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    http: reqwest::Client,
+    url: String,
+    token: String,
+}
+
+impl Operator {
+    /// Has something done.
+    ///
+    /// # Errors
+    /// It was refused.
+    pub async fn ask(&self, method: Method, path: &str, body: Value) -> anyhow::Result<Value> {
+        let answer = self.http.request(method, format!("{}/{path}", self.url)).bearer_auth(&self.token).json(&body).send().await?;
+        let status = answer.status();
+        let told: Value = answer.json().await.unwrap_or_default();
+        ensure!(status.is_success(), "{path}: {status} {told}");
+        Ok(told)
+    }
+
+    /// Has something done that takes a while, and waits for it; the answer is the job.
+    ///
+    /// # Errors
+    /// It was refused, or not done.
+    pub async fn job(&self, kind: &str, body: Value) -> anyhow::Result<Value> {
+        let job = self.ask(Method::POST, kind, body).await?;
+        let path = format!("{kind}/{}", job["id"].as_str().context("a job without id")?);
+        loop {
+            let job = self.ask(Method::GET, &path, Value::Null).await?;
+            match job["state"].as_str() {
+                Some("running") => tokio::time::sleep(Duration::from_millis(20)).await,
+                Some("done") => return Ok(job),
+                _ => bail!("{path}: {job}"),
+            }
+        }
     }
 }
 

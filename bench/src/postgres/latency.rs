@@ -57,7 +57,7 @@ async fn at_rate(likers: &Likers<'_>, crowd: Crowd, rate: f64, seconds: u64) -> 
 }
 
 /// The same walk over pairs as in lua/likes.lua.
-fn like(Pairs { users, pizzas }: &Pairs<'_>, host: &str, number: usize) -> String {
+pub fn like(Pairs { users, pizzas }: &Pairs<'_>, host: &str, number: usize) -> String {
     let (user, step) = (number % users.len(), number / users.len());
     let (pizza, round) = ((step + user) % pizzas.len(), step / pizzas.len());
     let User { cookie } = &users[user];

@@ -28,7 +28,9 @@ use crate::{
 
 pub use cluster::Cluster;
 use command_api::CommandApi;
-pub use pace::quantile;
+pub use latency::like;
+pub use likes::Pairs;
+pub use pace::{Pace, quantile};
 
 /// Who sends commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
