@@ -49,12 +49,21 @@ impl Table {
                     (true, true) => found.changed += 1,
                 }
                 if found.keys.len() < KEYS {
-                    found.keys.push(key);
+                    found.keys.push(self.readable(&key));
                 }
             }
         });
         let difference = (found.added + found.removed + found.changed > 0).then_some(found);
         Ok(Compared { rows, left_out, difference })
+    }
+
+    /// A key, as it is given to `explain`: ids with their dashes, which SQLite's have not.
+    fn readable(&self, key: &str) -> String {
+        let part = |(column, part): (&Column, &str)| match column.kind {
+            Kind::Id => Uuid::parse_str(part).map_or_else(|_| part.to_owned(), |id| id.to_string()),
+            Kind::Text | Kind::Number | Kind::Flag | Kind::Time => part.to_owned(),
+        };
+        self.key_columns().iter().zip(key.split(',')).map(part).collect::<Vec<_>>().join(",")
     }
 
     fn differing(&self, new: &str, old: &str, db: &Transaction) -> String {

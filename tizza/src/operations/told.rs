@@ -61,5 +61,6 @@ pub fn compared(outcome: &Outcome) -> String {
         0 => String::new(),
         rows => format!(", {} of erased persons left out", HumanCount(rows.unsigned_abs())),
     };
-    format!("{} rows compared{left_out}", HumanCount(outcome.rows.unsigned_abs()))
+    let rows = if outcome.rows == 1 { "row" } else { "rows" };
+    format!("{} {rows} compared{left_out}", HumanCount(outcome.rows.unsigned_abs()))
 }

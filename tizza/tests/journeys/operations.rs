@@ -17,6 +17,7 @@ on_both_databases! {
     a_projection_is_rebuilt_watched_rolled_back_and_cleaned_up,
     a_row_that_is_not_what_the_log_says_is_found_and_mended,
     a_view_is_looked_at_as_it_was,
+    an_event_that_cannot_be_folded_is_parked_mended_and_folded,
     the_events_behind_a_row_are_printed_without_what_is_personal,
     a_projector_by_itself_is_operated_from_elsewhere,
 }
@@ -101,7 +102,7 @@ async fn a_projection_is_rebuilt_watched_rolled_back_and_cleaned_up(home: Home) 
 async fn a_row_that_is_not_what_the_log_says_is_found_and_mended(home: Home) {
     let server = Server::start_in(&home);
     let (_ada, pizza) = likes(&server).await;
-    assert!(told(&home, &["verify", "pizzas"]).starts_with("pizzas: 1 rows compared"));
+    assert!(told(&home, &["verify", "pizzas"]).starts_with("pizzas: 1 row compared"));
     home.execute("READ_URL", "update pizzas_g1 set title = 'Hawaii'").await;
     let differs = refused(&home, &["verify", "pizzas"]).replace('-', "");
     assert!(
@@ -110,7 +111,7 @@ async fn a_row_that_is_not_what_the_log_says_is_found_and_mended(home: Home) {
     );
     let job: Value = serde_json::from_str(&told(&home, &["rebuild", "pizzas", "--json"])).unwrap();
     assert_eq!((&job["state"], &job["outcome"]["differences"][0]["changed"]), (&json!("done"), &json!(1)), "{job}");
-    assert!(told(&home, &["verify", "pizzas"]).starts_with("pizzas: 1 rows compared"));
+    assert!(told(&home, &["verify", "pizzas"]).starts_with("pizzas: 1 row compared"));
 }
 
 async fn a_view_is_looked_at_as_it_was(home: Home) {
@@ -206,6 +207,70 @@ async fn a_listener_that_other_machines_reach_offers_nothing_without_a_token_tha
     let output = home.tizza().args(["projections", "--admin-url", &url]).env("ADMIN_TOKEN", TOKEN).output().unwrap();
     assert!(outcome(output).unwrap_err().contains("set ADMIN_TOKEN or ADMIN_TOKEN_FILE"));
     server.client().try_get(&format!("{url}/metrics")).await.unwrap().expect(StatusCode::OK);
+}
+
+const WHOLE: &str = "update events set payload = replace(payload, '{\"broken\":', '') where type = 'PizzaCreated'";
+
+async fn an_event_that_cannot_be_folded_is_parked_mended_and_folded(home: Home) {
+    let server = Server::start_in(&home);
+    let (ada, pizza) = likes(&server).await;
+    home.execute("LOG_URL", "update events set payload = '{\"broken\":' || payload where type = 'PizzaCreated'").await;
+    let waits = refused(&home, &["rebuild", "pizzas"]);
+    assert!(waits.contains("it has parked 2 events that the live generation has folded"), "{waits}");
+    assert_eq!(states(&home, "pizzas"), ["live", "standby"]);
+    ada.get(&format!("/api/v1/pizzas/{pizza}")).await.expect(StatusCode::OK);
+    let ready = ada.try_get(&format!("{}/readyz", server.admin_url)).await.unwrap().expect(StatusCode::OK).body;
+    assert_eq!((&ready["status"], &ready["parked_events"]), (&json!("degraded"), &json!({ "pizzas": 2 })));
+
+    let lines = told(&home, &["parked", "list", "--json"]);
+    let parked: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [first, second] = [0, 1].map(|n| parked[n]["id"].as_str().unwrap());
+    assert!(parked[0]["reason"].is_string() && parked[1]["reason"].is_null() && parked.len() == 2, "{lines}");
+    assert!(told(&home, &["parked", "show", first]).contains("PizzaCreated"));
+    assert!(refused(&home, &["parked", "retry", second]).contains(&format!("waits behind {first}")));
+    assert!(refused(&home, &["parked", "retry", first]).contains("2"), "nothing is mended yet");
+
+    home.execute("LOG_URL", WHOLE).await;
+    assert!(told(&home, &["parked", "retry", first]).contains('2'));
+    assert!(told(&home, &["rebuild", "pizzas"]).contains("is rebuilt and swapped in"));
+    assert!(told(&home, &["verify", "pizzas"]).starts_with("pizzas: 1 row compared"));
+    ada.get(&format!("/api/v1/pizzas/{pizza}")).await.expect(StatusCode::OK);
+
+    // What nobody can mend is given up, and a rebuild leaves it out, too.
+    home.execute("LOG_URL", "update events set payload = '{\"broken\":' || payload where type = 'PizzaApproved'").await;
+    refused(&home, &["rebuild", "pizzas"]);
+    let id = told(&home, &["parked", "list", "--json"]);
+    let id = serde_json::from_str::<Value>(id.lines().next().unwrap()).unwrap()["id"].as_str().unwrap().to_owned();
+    assert!(refused(&home, &["parked", "skip", &id]).contains("--reason"));
+    told(&home, &["parked", "skip", &id, "--reason", "nobody knows what it was"]);
+    let swapped = told(&home, &["rebuild", "pizzas"]);
+    assert!(swapped.contains("1 with other values"), "it is not approved in the new one: {swapped}");
+    assert!(told(&home, &["rebuild", "pizzas"]).contains("no row differs"));
+}
+
+/// Killed where it stands, because nobody can make tables meanwhile.
+#[tokio::test]
+async fn a_rebuild_whose_program_is_killed_is_brought_to_its_end_by_the_next() {
+    let Some(home) = Home::in_postgres() else { return };
+    let server = Server::start_in(&home);
+    likes(&server).await;
+    let StoreUrl::Postgres(url) = home.url("READ_URL") else { unreachable!("it is on Postgres") };
+    let pool = sqlx::PgPool::connect(&url).await.unwrap();
+    let mut holder = pool.begin().await.unwrap();
+    sqlx::query("lock table tizza_read.generations in share row exclusive mode").execute(&mut *holder).await.unwrap();
+    let mut command = home.tizza();
+    let rebuild = Process::spawn({
+        command.args(["rebuild", "pizzas"]);
+        command
+    });
+    eventually("it is asked for", async || (projections(&home)[2]["job"]["state"] == "running").then_some(())).await;
+    drop(server);
+    drop(rebuild);
+    holder.rollback().await.unwrap();
+    let server = Server::start_in(&home);
+    eventually("it is rebuilt", async || (states(&home, "pizzas") == ["old", "live"]).then_some(())).await;
+    drop(server);
+    pool.close().await;
 }
 
 /// Nobody can make tables meanwhile, so that the rebuild stands where it is.
