@@ -63,8 +63,12 @@ pub(super) async fn sort_and_fold<'a>(
         let sorted = sort(events.clone(), |event_type| into.lists(event_type), known)?;
         match caught(db, into, &sorted.fold).await {
             Ok(()) => return Ok(sorted),
-            // Nothing was written yet.
-            Err(FoldError::Broken { position, reason }) => _ = known.broken.insert(position, reason),
+            // Nothing was written yet; and what is known to be broken is not folded again.
+            Err(FoldError::Broken { position, reason }) => {
+                if known.broken.insert(position, reason.clone()).is_some() {
+                    return Err(FoldError::Refused { reason });
+                }
+            }
             Err(error) => return Err(error),
         }
     }
