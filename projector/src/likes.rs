@@ -5,6 +5,7 @@ use event_log::{Recorded, Version};
 use events::{
     Event, PizzaId, PizzeriaId, ReactionEvent, ReactionId, UserEvent, UserId,
     likes::Reaction::{self, Dislike, Like},
+    users::USER_DELETED,
 };
 use read_store::{View, views};
 use serde::{Deserialize, Serialize};
@@ -164,7 +165,7 @@ impl Reactions {
 
 impl Fold for Reactions {
     const VIEW: &'static View = &views::REACTIONS;
-    const TYPES: &'static [&'static str] = &["PizzaLiked", "PizzaDisliked", "PizzaReactionWithdrawn", "UserDeleted"];
+    const TYPES: &'static [&'static str] = &["PizzaLiked", "PizzaDisliked", "PizzaReactionWithdrawn", USER_DELETED];
     const TABLES: &'static [&'static Table] = &[&REACTIONS, &PLACE_LIKES, &PIZZA_COUNTERS, &PLACE_COUNTERS];
 
     fn need(&mut self, event: &Event, _: &Recorded) {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use event_log::{Recorded, Version};
-use events::{Event, PizzeriaEvent, PizzeriaId, UserEvent, UserId};
+use events::{Event, PizzeriaEvent, PizzeriaId, UserEvent, UserId, users::USER_DELETED};
 use read_store::{View, views};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -72,7 +72,7 @@ pub struct Pizzerias {
 
 impl Fold for Pizzerias {
     const VIEW: &'static View = &views::PIZZERIAS;
-    const TYPES: &'static [&'static str] = &["PizzeriaOpened", "PizzeriaChanged", "PizzeriaClosed", "UserDeleted"];
+    const TYPES: &'static [&'static str] = &["PizzeriaOpened", "PizzeriaChanged", "PizzeriaClosed", USER_DELETED];
     const TABLES: &'static [&'static Table] = &[&PIZZERIAS];
 
     fn need(&mut self, event: &Event, recorded: &Recorded) {

@@ -78,8 +78,8 @@ pub trait Rows: Send + Sync {
     /// How far each generation has come.
     fn checkpoints(&self) -> impl Future<Output = Result<Progress, sqlx::Error>> + Send;
 
-    /// Folds a batch into some generations and moves their checkpoints from one position to another, in one transaction. `false`: they
-    /// stand elsewhere, and nothing was done.
+    /// Folds a batch into some generations and moves their checkpoints from one position to another, in one transaction; what one cannot
+    /// cope with is parked there. `false`: they stand elsewhere. After that, or an error, it has to be looked up where they stand.
     fn write(
         &self,
         into: &[Prepared],

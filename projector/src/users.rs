@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use event_log::{Recorded, Version};
-use events::{Event, Pii, SuperuserEvent, UserEvent, UserId, users::Visibility};
+use events::{
+    Event, Pii, SuperuserEvent, UserEvent, UserId,
+    users::{USER_DELETED, Visibility},
+};
 use read_store::{View, views};
 use serde::{Deserialize, Serialize};
 
@@ -123,7 +126,7 @@ impl Fold for Users {
         "UserReinstated",
         "StaffGranted",
         "StaffRevoked",
-        "UserDeleted",
+        USER_DELETED,
         "SuperuserGranted",
         "SuperuserRevoked",
     ];

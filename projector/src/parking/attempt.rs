@@ -1,13 +1,12 @@
-//! Folding a batch into some generations in one transaction, however often it has to be tried.
+//! Folding a batch into some generations in one transaction, or in several where one event is in the way.
 
-use database::Transaction;
 use event_log::{Partition, Position, Recorded};
 use read_store::{ReadStore, checkpoints::advance};
 
-use super::{Broken, Culprit, Parking, fold};
+use super::{Broken, Parking, fold};
 use crate::{FoldError, Prepared};
 
-/// A batch, and from where to where it goes.
+/// Events of a partition, and behind which position they are.
 #[derive(Clone, Copy)]
 pub(crate) struct Batch<'a> {
     pub partition: Partition,
@@ -15,67 +14,59 @@ pub(crate) struct Batch<'a> {
     pub events: &'a [Recorded],
 }
 
-/// A batch that is folded, and not committed yet.
-struct Attempt {
-    tx: Transaction,
-    parked: Vec<Parking>,
-}
-
-/// Folds a batch. One generation that cannot be folded for a reason that only the database or a panic tells is folded without the event
-/// that it is about; of several, each has to be tried by itself.
-pub(crate) async fn write(store: &ReadStore, into: &[Prepared], batch: Batch<'_>) -> Result<bool, FoldError> {
-    let mut broken = Broken::new();
-    loop {
-        let reason = match attempt(store, into, batch, &broken).await {
-            Ok(None) => return Ok(false),
-            Ok(Some(Attempt { tx, parked })) => {
-                tx.commit().await?;
-                into.iter().zip(&parked).for_each(|(into, parked)| tell(into, batch.partition, parked));
-                return Ok(true);
-            }
-            Err(FoldError::Refused { reason }) if into.len() == 1 => reason,
-            Err(error) => return Err(error),
-        };
-        let Some((position, reason)) = find(store, into, batch, &broken, reason).await? else { return Ok(false) };
-        if broken.insert(position, reason.clone()).is_some() {
-            return Err(FoldError::Refused { reason });
-        }
+impl Batch<'_> {
+    fn split(self, size: usize) -> (Self, Self) {
+        let (first, rest) = self.events.split_at(size);
+        (Self { events: first, ..self }, Self { from: self.from + size as Position, events: rest, ..self })
     }
 }
 
-async fn attempt(store: &ReadStore, into: &[Prepared], batch: Batch<'_>, broken: &Broken) -> Result<Option<Attempt>, FoldError> {
+/// Folds a batch, in one transaction. `false`: another worker was faster.
+///
+/// Of several generations each has to be tried by itself where one is refused. One that is alone goes on in parts, until the event that it
+/// is about is parked; what is done is done.
+pub(crate) async fn write(store: &ReadStore, into: &[Prepared], batch: Batch<'_>) -> Result<bool, FoldError> {
+    match fold_at_once(store, into, batch, &Broken::new()).await {
+        Err(FoldError::Refused { .. }) if into.len() == 1 => in_parts(store, into, batch).await,
+        done => done,
+    }
+}
+
+/// After a part that is refused the next one is half as large, after one that is folded twice as large: a single event is soon found, and
+/// where nothing at all can be folded none is tried more than it must be.
+async fn in_parts(store: &ReadStore, into: &[Prepared], batch: Batch<'_>) -> Result<bool, FoldError> {
+    let (mut left, mut size) = (batch, batch.events.len().div_ceil(2));
+    while !left.events.is_empty() {
+        size = size.min(left.events.len());
+        let (part, rest) = left.split(size);
+        match fold_at_once(store, into, part, &Broken::new()).await {
+            Err(FoldError::Refused { reason }) if size == 1 => {
+                let broken = Broken::from([(part.events[0].position, reason)]);
+                if !fold_at_once(store, into, part, &broken).await? {
+                    return Ok(false);
+                }
+                left = rest;
+            }
+            Err(FoldError::Refused { .. }) => size /= 2,
+            Ok(true) => (left, size) = (rest, size * 2),
+            done => return done,
+        }
+    }
+    Ok(true)
+}
+
+async fn fold_at_once(store: &ReadStore, into: &[Prepared], batch: Batch<'_>, broken: &Broken) -> Result<bool, FoldError> {
     let Batch { partition, from, events } = batch;
     let names: Vec<_> = into.iter().map(Prepared::key).collect();
     let mut tx = store.database.begin().await?;
-    let Some(found) = advance(&mut tx, &names, partition, from, from + events.len() as Position).await? else { return Ok(None) };
+    let Some(found) = advance(&mut tx, &names, partition, from, from + events.len() as Position).await? else { return Ok(false) };
     let mut parked = vec![];
     for (into, found) in into.iter().zip(found) {
         parked.push(fold(&mut tx, into, partition, events, found, broken).await?);
     }
-    Ok(Some(Attempt { tx, parked }))
-}
-
-/// Finds the first event of a refused batch that it is about. What is tried is not committed. `None`: another worker was faster.
-async fn find(
-    store: &ReadStore,
-    into: &[Prepared],
-    batch: Batch<'_>,
-    broken: &Broken,
-    mut reason: String,
-) -> Result<Option<(Position, String)>, FoldError> {
-    let mut culprit = Culprit::among(batch.events.len());
-    while let Some(upto) = culprit.next_try() {
-        match attempt(store, into, Batch { events: &batch.events[..upto], ..batch }, broken).await {
-            Ok(None) => return Ok(None),
-            Ok(Some(_)) => culprit.tried(upto, true),
-            Err(FoldError::Refused { reason: why }) => {
-                culprit.tried(upto, false);
-                reason = why;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(Some((batch.events[culprit.index()].position, reason)))
+    tx.commit().await?;
+    into.iter().zip(&parked).for_each(|(into, parked)| tell(into, partition, parked));
+    Ok(true)
 }
 
 /// One line for a batch: there may be many of its kind.

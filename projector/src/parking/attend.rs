@@ -21,14 +21,8 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum ParkingError {
     /// This is no id.
-    #[error("{id:?} is no id of a parked event")]
-    Malformed {
-        /// As given.
-        id: String,
-        /// What is expected.
-        #[source]
-        source: Malformed,
-    },
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
     /// No such event is parked; it may have been folded, skipped or discarded meanwhile.
     #[error("{0} is not parked")]
     NotParked(Id),
@@ -81,13 +75,9 @@ pub async fn list(store: &ReadStore, projection: Option<&str>, limit: i64) -> Re
 /// # Errors
 /// [`ParkingError::Malformed`], [`ParkingError::NotParked`], or the database's own.
 pub async fn find(store: &ReadStore, id: &str) -> Result<Parked, ParkingError> {
-    let id = parsed(id)?;
+    let id: Id = id.parse()?;
     let row = store.parked_at(id.place(), id.position).await?;
     row.map(Parked::from).ok_or(ParkingError::NotParked(id))
-}
-
-fn parsed(id: &str) -> Result<Id, ParkingError> {
-    id.parse().map_err(|source| ParkingError::Malformed { id: id.to_owned(), source })
 }
 
 /// Looks after parked events, with what this program folds.
@@ -106,7 +96,7 @@ impl Attendant<'_> {
     /// # Errors
     /// See [`ParkingError`].
     pub async fn retry(&self, id: &str) -> Result<Retried, ParkingError> {
-        let id = parsed(id)?;
+        let id: Id = id.parse()?;
         let (prepared, stream) = self.look_up(&id).await?;
         self.try_again(&prepared, &id, stream).await
     }
@@ -116,7 +106,7 @@ impl Attendant<'_> {
     /// # Errors
     /// See [`ParkingError`].
     pub async fn skip(&self, id: &str, reason: &str, by: &str) -> Result<Retried, ParkingError> {
-        let id = parsed(id)?;
+        let id: Id = id.parse()?;
         let (prepared, stream) = self.look_up(&id).await?;
         let (view, event) = (prepared.projection.view(), (id.partition, id.position));
         let mut released = Released::take(self.store, &id, stream).await?;

@@ -12,6 +12,7 @@ use read_store::{
 };
 
 use super::{
+    Broken,
     reason::{of_panic, of_refusal},
     sort::{Known, Parking, Readable, Sorted, sort},
 };
@@ -25,7 +26,7 @@ impl Prepared {
         Place { projection, generation, partition }
     }
 
-    /// Whether events of a type go into it.
+    /// Whether events of a type go into it. A copy shows what was once: it takes deletions, and of others nothing is even parked.
     #[must_use]
     pub fn lists(&self, event_type: &str) -> bool {
         (self.folds == Folds::Everything || event_type == USER_DELETED) && self.projection.lists(event_type)
@@ -43,10 +44,10 @@ pub async fn fold(
     partition: Partition,
     batch: &[Recorded],
     found: Found,
-    broken: &super::Broken,
+    broken: &Broken,
 ) -> Result<Parking, FoldError> {
     let mut known = Known { broken: broken.clone(), ..known(db, into, partition, batch, found).await? };
-    let Sorted { park, .. } = sort_and_fold(db, into, batch.iter().filter(|event| goes_in(into, event)), &mut known).await?;
+    let Sorted { park, .. } = sort_and_fold(db, into, batch.iter(), &mut known).await?;
     write(db, into.place(partition), &park).await?;
     Ok(park)
 }
@@ -62,8 +63,12 @@ pub(super) async fn sort_and_fold<'a>(
         let sorted = sort(events.clone(), |event_type| into.lists(event_type), known)?;
         match caught(db, into, &sorted.fold).await {
             Ok(()) => return Ok(sorted),
-            // Nothing was written yet.
-            Err(FoldError::Broken { position, reason }) => _ = known.broken.insert(position, reason),
+            // Nothing was written yet; and what is known to be broken is not folded again.
+            Err(FoldError::Broken { position, reason }) => {
+                if known.broken.insert(position, reason.clone()).is_some() {
+                    return Err(FoldError::Refused { reason });
+                }
+            }
             Err(error) => return Err(error),
         }
     }
@@ -101,11 +106,6 @@ async fn known(
         known.skipped = parked::skipped(db, (view.name, view.version), partition, (first.position - 1, last.position)).await?;
     }
     Ok(known)
-}
-
-/// A copy shows what was once: it takes deletions, and no other event is even parked.
-fn goes_in(into: &Prepared, event: &Recorded) -> bool {
-    into.folds == Folds::Everything || event.event_type == USER_DELETED
 }
 
 /// Writes down what becomes of parked events, by whoever has moved the checkpoint or holds it.

@@ -22,8 +22,8 @@ pub struct Id {
 
 /// This is no such id.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected <projection>.<generation>.<partition>.<position>, as in reactions.1.11.42")]
-pub struct Malformed;
+#[error("{0:?} is no id of a parked event: expected <projection>.<generation>.<partition>.<position>, as in reactions.1.11.42")]
+pub struct Malformed(String);
 
 impl Id {
     /// Where it is parked.
@@ -44,16 +44,18 @@ impl FromStr for Id {
     type Err = Malformed;
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
-        let parts: Vec<_> = text.split('.').collect();
-        let [projection, generation, partition, position] = parts[..] else { return Err(Malformed) };
-        let number = |text: &str| text.parse().ok().filter(|number: &i64| *number > 0 && text.starts_with(|c: char| c.is_ascii_digit()));
-        Ok(Self {
-            projection: Some(projection.to_owned()).filter(|name| !name.is_empty()).ok_or(Malformed)?,
-            generation: number(generation).ok_or(Malformed)?,
-            partition: partition.parse().ok().and_then(Partition::new).ok_or(Malformed)?,
-            position: number(position).ok_or(Malformed)?,
-        })
+        parsed(text).ok_or_else(|| Malformed(text.to_owned()))
     }
+}
+
+fn parsed(text: &str) -> Option<Id> {
+    let parts: Vec<_> = text.split('.').collect();
+    let [projection, generation, partition, position] = parts[..] else { return None };
+    // As they are written: without a sign.
+    let number = |text: &str| text.parse().ok().filter(|number: &i64| *number > 0 && text.starts_with(|c: char| c.is_ascii_digit()));
+    let (generation, position) = (number(generation)?, number(position)?);
+    let partition = partition.parse().ok().and_then(Partition::new)?;
+    (!projection.is_empty()).then(|| Id { projection: projection.to_owned(), generation, partition, position })
 }
 
 impl From<ParkedRow> for Parked {
@@ -78,7 +80,7 @@ mod tests {
         for text in
             ["", "reactions", "reactions.2.11", "reactions.2.16.42", "reactions.2.11.0", "reactions.-2.11.1", ".2.11.42", "a.2.11.42.1"]
         {
-            assert_eq!(text.parse::<Id>(), Err(Malformed), "{text}");
+            assert_eq!(text.parse::<Id>(), Err(Malformed(text.into())));
         }
     }
 }

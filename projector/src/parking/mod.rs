@@ -8,8 +8,8 @@
 //! | `released` | a stream's parked events, while they are tried again |
 //! | [`mod@fold`] | folding a batch, and parking the rest |
 //! | [`reason`] | why an event cannot be folded, without a word of what is in it |
-//! | `attempt` | folding a batch into some generations in one transaction, however often it has to be tried |
-//! | `culprit` | which event of several it is |
+//! | `attempt` | folding a batch into some generations in one transaction, or in several where one event is in the way |
+//! | `culprit` | which event of a stream it is |
 
 pub(crate) mod attempt;
 pub mod attend;

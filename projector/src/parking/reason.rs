@@ -2,13 +2,13 @@
 
 use std::{
     any::Any,
-    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use event_log::{Position, Recorded};
+use event_log::Recorded;
 use events::{DecodeError, Event};
 
+use super::Broken;
 use crate::FoldError;
 
 /// An event that cannot be read.
@@ -24,7 +24,7 @@ pub enum Unreadable {
 ///
 /// # Errors
 /// See [`Unreadable`].
-pub fn read(recorded: &Recorded, broken: &BTreeMap<Position, String>) -> Result<Event, Unreadable> {
+pub fn read(recorded: &Recorded, broken: &Broken) -> Result<Event, Unreadable> {
     if let Some(reason) = broken.get(&recorded.position) {
         return Err(Unreadable::Broken(reason.clone()));
     }

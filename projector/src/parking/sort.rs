@@ -1,14 +1,17 @@
 //! Which events of a batch are folded, and which are parked: decided in one place, from nothing but the events and what is known of
 //! their partition.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use event_log::{Position, Recorded};
 use events::{Event, users::USER_DELETED};
 use read_store::parked::{ParkedEvent, Streams};
 use uuid::Uuid;
 
-use super::reason::{Unreadable, read};
+use super::{
+    Broken,
+    reason::{Unreadable, read},
+};
 use crate::FoldError;
 
 /// What is known of a generation's partition before a batch.
@@ -19,7 +22,7 @@ pub struct Known {
     /// Events that operators have given up on.
     pub skipped: BTreeSet<Position>,
     /// Events that a fold was tried with and cannot cope with, and why.
-    pub broken: BTreeMap<Position, String>,
+    pub broken: Broken,
 }
 
 /// An event that can be read, and what is known of it besides.
@@ -201,7 +204,7 @@ pub(super) mod tests {
         assert_eq!(sorted(&batch, &Known { held, ..Known::default() }), [vec![1], vec![2], vec![3, 4, 5]]);
         let skipped = BTreeSet::from([2]);
         assert_eq!(sorted(&batch, &Known { skipped, ..Known::default() }), [vec![1, 3, 4], vec![5], vec![]]);
-        let tried = BTreeMap::from([(1, "it panics".to_owned())]);
+        let tried = Broken::from([(1, "it panics".to_owned())]);
         assert_eq!(sorted(&batch, &Known { broken: tried, ..Known::default() }), [vec![3], vec![1], vec![2, 4, 5]]);
     }
 

@@ -4,11 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use database::{StoreUrl, on};
 use event_log::{Append, EventLog, KeyStore, Keys, LogStore, Outcome, Partition, Position};
-use projector::{
-    ParkingError, Prepared, Projection, Step, Worker,
-    operations::Retried,
-    parking::{self, Attendant},
-};
+use projector::{Prepared, Projection, Step, Worker};
 use read_store::ReadStore;
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
@@ -211,21 +207,6 @@ impl Tizza {
     /// What folds.
     pub fn projections(&self) -> Vec<Arc<dyn Projection>> {
         self.generations.iter().map(|one| one.projection.clone()).collect()
-    }
-
-    /// The ids of what is parked of a projection, and whether each has a reason.
-    pub async fn parked(&self, projection: &str) -> Vec<(String, bool)> {
-        let (parked, total) = parking::list(&self.store, Some(projection), 1_000).await.unwrap();
-        assert_eq!(total as usize, parked.len());
-        parked.into_iter().map(|parked| (parked.id, parked.reason.is_some())).collect()
-    }
-
-    pub async fn retry(&self, id: &str) -> Result<Retried, ParkingError> {
-        Attendant { log: &self.log, store: &self.store, projections: &self.projections() }.retry(id).await
-    }
-
-    pub async fn skip(&self, id: &str) -> Result<Retried, ParkingError> {
-        Attendant { log: &self.log, store: &self.store, projections: &self.projections() }.skip(id, "it is no use", "test").await
     }
 
     /// Has every partition folded by a worker of its own.

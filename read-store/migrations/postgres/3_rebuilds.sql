@@ -28,7 +28,8 @@ create table parked_events (
     parked_at bigint not null,
     constraint parked_events_by_place primary key (projection, generation, partition, position)
 );
-create index parked_events_by_stream on parked_events (projection, generation, partition, stream_id, subject_id);
+create index parked_events_by_stream on parked_events (stream_id);
+create index parked_events_by_subject on parked_events (subject_id);
 
 -- Events that an operator has given up on, for all generations of a version.
 create table skipped_events (
