@@ -19,6 +19,7 @@ mod moving;
 mod next;
 mod operations;
 mod outages;
+mod parking;
 mod postgres_tls;
 mod process;
 mod reading;
