@@ -12,6 +12,7 @@ mod deployment;
 mod distributed;
 mod forms;
 mod home;
+mod interrupted;
 mod kafka_access;
 mod looking;
 mod metrics;

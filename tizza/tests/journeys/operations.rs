@@ -2,7 +2,6 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Output};
 
-use database::StoreUrl;
 use projector::operations::run::Run;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -10,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     home::{Home, on_both_databases},
     process::Process,
-    server::{Client, Server, eventually},
+    server::{Client, Server},
 };
 
 on_both_databases! {
@@ -43,7 +42,7 @@ pub fn refused(home: &Home, arguments: &[&str]) -> String {
     asked(home, arguments).expect_err(&format!("{arguments:?}"))
 }
 
-fn projections(home: &Home) -> Value {
+pub fn projections(home: &Home) -> Value {
     serde_json::from_str(&told(home, &["projections", "--json"])).unwrap()
 }
 
@@ -55,7 +54,7 @@ fn states(home: &Home, name: &str) -> Vec<String> {
 }
 
 /// Somebody with a pizza that they like; its id.
-async fn likes(server: &Server) -> (Client, String) {
+pub async fn likes(server: &Server) -> (Client, String) {
     let ada = server.client();
     let account = json!({ "username": "ada", "password": crate::client::PASSWORD, "email": "ada@example.com" });
     ada.post("/api/v1/users", account).await.expect(StatusCode::CREATED);
@@ -208,32 +207,4 @@ async fn a_listener_that_other_machines_reach_offers_nothing_without_a_token_tha
     let output = home.tizza().args(["projections", "--admin-url", &url]).env("ADMIN_TOKEN", TOKEN).output().unwrap();
     assert!(outcome(output).unwrap_err().contains("set ADMIN_TOKEN or ADMIN_TOKEN_FILE"));
     server.client().try_get(&format!("{url}/metrics")).await.unwrap().expect(StatusCode::OK);
-}
-
-/// Nobody can make tables meanwhile, so that the rebuild stands where it is.
-#[tokio::test]
-async fn ctrl_c_pauses_a_rebuild_and_the_same_command_goes_on() {
-    let Some(home) = Home::in_postgres() else { return };
-    let server = Server::start_in(&home);
-    likes(&server).await;
-    let StoreUrl::Postgres(url) = home.url("READ_URL") else { unreachable!("it is on Postgres") };
-    let pool = sqlx::PgPool::connect(&url).await.unwrap();
-    let mut holder = pool.begin().await.unwrap();
-    sqlx::query("lock table tizza_read.generations in share row exclusive mode").execute(&mut *holder).await.unwrap();
-
-    let mut command = home.tizza();
-    command.args(["rebuild", "pizzas"]);
-    let mut rebuild = Process::spawn(command);
-    let has_job = async || (projections(&home)[2]["job"]["state"] == "running").then_some(());
-    eventually("it is asked for", has_job).await;
-    let second = refused(&home, &["rebuild", "pizzas"]);
-    assert!(second.contains("pizzas has a job that is not over: rebuild: ") && second.contains("since"), "{second}");
-    rebuild.signal("INT");
-    assert_eq!(rebuild.ended().code(), Some(1));
-    let (_, said) = rebuild.told();
-    assert!(said.contains("pizzas is paused: the same again goes on, --abort drops it"), "{said}");
-
-    holder.rollback().await.unwrap();
-    assert!(told(&home, &["rebuild", "pizzas"]).contains("is rebuilt and swapped in"));
-    pool.close().await;
 }
