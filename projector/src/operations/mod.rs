@@ -3,7 +3,7 @@
 //! | module | what lives there |
 //! | --- | --- |
 //! | [`http`] | the routes |
-//! | `statuses` | projections as operators see them; which generation is read |
+//! | `statuses`, `sizes` | projections as operators see them; which generation is read |
 //! | `jobs`, `until` | what takes a while; a moment of the past |
 //! | `parked` | events that could not be folded |
 //! | [`error`] | why something was not done |
@@ -14,6 +14,7 @@ pub mod http;
 mod jobs;
 mod parked;
 pub mod run;
+mod sizes;
 mod statuses;
 mod until;
 
@@ -28,6 +29,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+use self::sizes::Sizes;
 use crate::{
     Folding, Projection,
     explain::{Asked, Told, explain},
@@ -48,6 +50,7 @@ pub struct Operations {
     projections: Arc<[Arc<dyn Projection>]>,
     folding: Folding,
     asked: Arc<Notify>,
+    sizes: Arc<Sizes>,
 }
 
 /// Who wants something done.
@@ -63,7 +66,7 @@ impl Operations {
     /// With what this program projects. `asked` wakes up whoever works on jobs.
     #[must_use]
     pub fn new(log: EventLog, store: ReadStore, folding: Folding, asked: Arc<Notify>) -> Self {
-        Self { log, store, projections: projections().into(), folding, asked }
+        Self { log, store, projections: projections().into(), folding, asked, sizes: Arc::default() }
     }
 
     /// A projection by its name.

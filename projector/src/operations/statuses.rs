@@ -110,7 +110,7 @@ impl Operations {
             lag_events: (head - position).max(0),
             lag_seconds: oldest.map_or(0.0, |oldest| age(oldest).as_secs_f64()),
             parked: known.parked.get(&key).copied().unwrap_or_default(),
-            bytes: self.store.bytes(&one.table_names()).await?,
+            bytes: self.sizes.of(&self.store, one).await?,
             retired_at: one.retired_at.and_then(|seconds| DateTime::from_timestamp(seconds, 0)),
         })
     }

@@ -41,7 +41,7 @@ pub struct List {
 /// Which one.
 #[derive(Args, Debug)]
 pub struct One {
-    /// As `tizza parked list` names it: <projection>.<generation>.<partition>.<position>
+    /// As `tizza parked list` names it: by projection, generation, partition and position, e.g. reactions.1.11.42
     id: String,
     /// A JSON object
     #[arg(long)]
@@ -53,7 +53,7 @@ pub struct One {
 /// Which one, and why.
 #[derive(Args, Debug)]
 pub struct Skip {
-    /// As `tizza parked list` names it: <projection>.<generation>.<partition>.<position>
+    /// As `tizza parked list` names it: by projection, generation, partition and position, e.g. reactions.1.11.42
     id: String,
     /// Why, for whoever looks at `tizza actions` later
     #[arg(long)]

@@ -123,8 +123,8 @@ impl Config {
         let why = job.outcome.as_ref().and_then(|outcome| outcome.error.as_deref());
         match (job.state, why) {
             (State::Done, _) => Ok(()),
-            (State::Paused, Some(why)) => bail!("{name} was not swapped: {why}"),
-            (State::Paused, None) if job.request.dry_run && job.progress.phase == Phase::Swapping => Ok(()),
+            (State::Paused, Some(why)) => bail!("{name} is rebuilt and not swapped in: {why}"),
+            (State::Paused, None) if is_tried(job) => Ok(()),
             (State::Paused | State::Running, _) => bail!("{name} is paused: the same again goes on, --abort drops it"),
             (State::Aborted, _) => bail!("{name}: somebody has dropped it"),
             (State::Failed, why) => bail!("{name}: {}; the live tables are as they were", why.unwrap_or("it has failed")),
@@ -140,17 +140,19 @@ fn tell(out: &mut impl Write, job: &Job, outcome: &Outcome) -> anyhow::Result<()
         }
         return Ok(());
     }
-    let is_swapped = outcome.swapped;
     let done = match job.state {
-        State::Done if is_swapped => "is rebuilt and swapped in",
-        State::Paused if job.request.dry_run => {
-            "is rebuilt and not swapped in: that was a dry run; without --dry-run it is swapped in, --abort drops it"
+        State::Done if outcome.swapped => " is rebuilt and swapped in: ",
+        State::Paused if is_tried(job) => {
+            " is rebuilt and not swapped in, for that was a dry run: without --dry-run it is, --abort drops it: "
         }
-        State::Done | State::Paused | State::Running | State::Failed | State::Aborted => "was not swapped in",
+        State::Done | State::Paused | State::Running | State::Failed | State::Aborted => ": ",
     };
-    writeln!(out, "{name} {done}; {}", compared(outcome))?;
-    if outcome.differences.is_empty() {
-        writeln!(out, "  no row differs from the ones that were live")?;
-    }
-    Ok(differences(out, outcome, ["that were not live", "that only were live"])?)
+    writeln!(out, "{name}{done}{}", compared(outcome))?;
+    Ok(differences(out, outcome, ["new", "live before"])?)
+}
+
+/// Whether it is a dry run that has come to its end.
+fn is_tried(job: &Job) -> bool {
+    let error = job.outcome.as_ref().and_then(|outcome| outcome.error.as_ref());
+    job.request.dry_run && job.progress.phase == Phase::Swapping && error.is_none()
 }

@@ -44,10 +44,10 @@ pub const fn doing(phase: Phase) -> &'static str {
     }
 }
 
-/// Writes how two generations differ, table by table. `added` is what only the first one has.
-pub fn differences(out: &mut impl Write, outcome: &Outcome, [added, removed]: [&str; 2]) -> io::Result<()> {
-    for Difference { table, added: more, removed: fewer, changed, keys } in &outcome.differences {
-        writeln!(out, "  {table}: {more} rows {added}, {fewer} {removed}, {changed} with other values")?;
+/// Writes how two generations differ, table by table; `new` and `old` are where rows are that the other has not.
+pub fn differences(out: &mut impl Write, outcome: &Outcome, [new, old]: [&str; 2]) -> io::Result<()> {
+    for Difference { table, added, removed, changed, keys } in &outcome.differences {
+        writeln!(out, "  {table}: {added} only {new}, {removed} only {old}, {changed} different")?;
         for key in keys {
             writeln!(out, "    {key}")?;
         }
@@ -55,12 +55,34 @@ pub fn differences(out: &mut impl Write, outcome: &Outcome, [added, removed]: [&
     Ok(())
 }
 
-/// How many rows were compared.
+/// How many rows were compared, and how many differ.
 pub fn compared(outcome: &Outcome) -> String {
+    let count = |rows: i64| format!("{} {}", HumanCount(rows.unsigned_abs()), if rows == 1 { "row" } else { "rows" });
+    let differ: i64 = outcome.differences.iter().map(|one| one.added + one.removed + one.changed).sum();
     let left_out = match outcome.left_out {
         0 => String::new(),
-        rows => format!(", {} of erased persons left out", HumanCount(rows.unsigned_abs())),
+        rows => format!("; {} of erased persons left out", count(rows)),
     };
-    let rows = if outcome.rows == 1 { "row" } else { "rows" };
-    format!("{} {rows} compared{left_out}", HumanCount(outcome.rows.unsigned_abs()))
+    let rows = count(outcome.rows);
+    match differ {
+        0 => format!("none of {rows} differs{left_out}"),
+        1 => format!("1 row of {} differs{left_out}", HumanCount(outcome.rows.unsigned_abs())),
+        _ => format!("{} of {} differ{left_out}", count(differ), HumanCount(outcome.rows.unsigned_abs())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_counted_as_people_do() {
+        let outcome = |rows, changed, left_out| {
+            let differences = vec![Difference { table: "users".into(), added: 0, removed: 0, changed, keys: vec![] }];
+            compared(&Outcome { rows, left_out, differences, ..Outcome::default() })
+        };
+        assert_eq!(outcome(1, 0, 0), "none of 1 row differs");
+        assert_eq!(outcome(4, 1, 0), "1 row of 4 differs");
+        assert_eq!(outcome(1_204, 3, 1), "3 rows of 1,204 differ; 1 row of erased persons left out");
+    }
 }

@@ -51,7 +51,7 @@ impl Config {
         }
         if !self.json {
             writeln!(out, "{name}: {}", compared(&outcome))?;
-            differences(&mut out, &outcome, ["that the log makes and that are missing", "that it does not make"])?;
+            differences(&mut out, &outcome, ["in the log", "live"])?;
         }
         if outcome.differences.is_empty() { Ok(()) } else { bail!("{name}: the live rows are not what the log says") }
     }

@@ -2,7 +2,6 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Output};
 
-use database::StoreUrl;
 use projector::operations::run::Run;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -10,14 +9,13 @@ use serde_json::{Value, json};
 use crate::{
     home::{Home, on_both_databases},
     process::Process,
-    server::{Client, Server, eventually},
+    server::{Client, Server},
 };
 
 on_both_databases! {
     a_projection_is_rebuilt_watched_rolled_back_and_cleaned_up,
     a_row_that_is_not_what_the_log_says_is_found_and_mended,
     a_view_is_looked_at_as_it_was,
-    an_event_that_cannot_be_folded_is_parked_mended_and_folded,
     the_events_behind_a_row_are_printed_without_what_is_personal,
     a_projector_by_itself_is_operated_from_elsewhere,
 }
@@ -35,16 +33,16 @@ fn outcome(Output { status, stdout, stderr }: Output) -> Result<String, String> 
 }
 
 #[track_caller]
-fn told(home: &Home, arguments: &[&str]) -> String {
+pub fn told(home: &Home, arguments: &[&str]) -> String {
     asked(home, arguments).unwrap_or_else(|error| panic!("{arguments:?}: {error}"))
 }
 
 #[track_caller]
-fn refused(home: &Home, arguments: &[&str]) -> String {
+pub fn refused(home: &Home, arguments: &[&str]) -> String {
     asked(home, arguments).expect_err(&format!("{arguments:?}"))
 }
 
-fn projections(home: &Home) -> Value {
+pub fn projections(home: &Home) -> Value {
     serde_json::from_str(&told(home, &["projections", "--json"])).unwrap()
 }
 
@@ -56,7 +54,7 @@ fn states(home: &Home, name: &str) -> Vec<String> {
 }
 
 /// Somebody with a pizza that they like; its id.
-async fn likes(server: &Server) -> (Client, String) {
+pub async fn likes(server: &Server) -> (Client, String) {
     let ada = server.client();
     let account = json!({ "username": "ada", "password": crate::client::PASSWORD, "email": "ada@example.com" });
     ada.post("/api/v1/users", account).await.expect(StatusCode::CREATED);
@@ -75,7 +73,7 @@ async fn a_projection_is_rebuilt_watched_rolled_back_and_cleaned_up(home: Home) 
     assert!(refused(&home, &["rebuild", "reaction"]).contains("did you mean reactions?"));
 
     let dry = told(&home, &["rebuild", "reactions", "--dry-run"]);
-    assert!(dry.contains("not swapped in") && dry.contains("no row differs"), "{dry}");
+    assert!(dry.contains("not swapped in") && dry.contains("none of 4 rows differs"), "{dry}");
     assert_eq!(states(&home, "reactions"), ["live", "standby"]);
     let in_the_way = refused(&home, &["verify", "reactions"]);
     assert!(in_the_way.contains("reactions is being rebuilt since") && in_the_way.contains("paused"), "{in_the_way}");
@@ -102,16 +100,18 @@ async fn a_projection_is_rebuilt_watched_rolled_back_and_cleaned_up(home: Home) 
 async fn a_row_that_is_not_what_the_log_says_is_found_and_mended(home: Home) {
     let server = Server::start_in(&home);
     let (_ada, pizza) = likes(&server).await;
-    assert!(told(&home, &["verify", "pizzas"]).starts_with("pizzas: 1 row compared"));
+    assert_eq!(told(&home, &["verify", "pizzas"]), "pizzas: none of 1 row differs\n");
     home.execute("READ_URL", "update pizzas_g1 set title = 'Hawaii'").await;
     let differs = refused(&home, &["verify", "pizzas"]).replace('-', "");
     assert!(
-        differs.contains("1 with other values") && differs.contains(&pizza.replace('-', "")) && differs.contains("not what the log says"),
+        differs.contains("pizzas: 0 only in the log, 0 only live, 1 different")
+            && differs.contains(&pizza.replace('-', ""))
+            && differs.contains("not what the log says"),
         "{differs}"
     );
     let job: Value = serde_json::from_str(&told(&home, &["rebuild", "pizzas", "--json"])).unwrap();
     assert_eq!((&job["state"], &job["outcome"]["differences"][0]["changed"]), (&json!("done"), &json!(1)), "{job}");
-    assert!(told(&home, &["verify", "pizzas"]).starts_with("pizzas: 1 row compared"));
+    assert_eq!(told(&home, &["verify", "pizzas"]), "pizzas: none of 1 row differs\n");
 }
 
 async fn a_view_is_looked_at_as_it_was(home: Home) {
@@ -207,96 +207,4 @@ async fn a_listener_that_other_machines_reach_offers_nothing_without_a_token_tha
     let output = home.tizza().args(["projections", "--admin-url", &url]).env("ADMIN_TOKEN", TOKEN).output().unwrap();
     assert!(outcome(output).unwrap_err().contains("set ADMIN_TOKEN or ADMIN_TOKEN_FILE"));
     server.client().try_get(&format!("{url}/metrics")).await.unwrap().expect(StatusCode::OK);
-}
-
-const WHOLE: &str = "update events set payload = replace(payload, '{\"broken\":', '') where type = 'PizzaCreated'";
-
-async fn an_event_that_cannot_be_folded_is_parked_mended_and_folded(home: Home) {
-    let server = Server::start_in(&home);
-    let (ada, pizza) = likes(&server).await;
-    home.execute("LOG_URL", "update events set payload = '{\"broken\":' || payload where type = 'PizzaCreated'").await;
-    let waits = refused(&home, &["rebuild", "pizzas"]);
-    assert!(waits.contains("it has parked 2 events that the live generation has folded"), "{waits}");
-    assert_eq!(states(&home, "pizzas"), ["live", "standby"]);
-    ada.get(&format!("/api/v1/pizzas/{pizza}")).await.expect(StatusCode::OK);
-    let ready = ada.try_get(&format!("{}/readyz", server.admin_url)).await.unwrap().expect(StatusCode::OK).body;
-    assert_eq!((&ready["status"], &ready["parked_events"]), (&json!("degraded"), &json!({ "pizzas": 2 })));
-
-    let lines = told(&home, &["parked", "list", "--json"]);
-    let parked: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let [first, second] = [0, 1].map(|n| parked[n]["id"].as_str().unwrap());
-    assert!(parked[0]["reason"].is_string() && parked[1]["reason"].is_null() && parked.len() == 2, "{lines}");
-    assert!(told(&home, &["parked", "show", first]).contains("PizzaCreated"));
-    assert!(refused(&home, &["parked", "retry", second]).contains(&format!("waits behind {first}")));
-    assert!(refused(&home, &["parked", "retry", first]).contains("2"), "nothing is mended yet");
-
-    home.execute("LOG_URL", WHOLE).await;
-    assert!(told(&home, &["parked", "retry", first]).contains('2'));
-    assert!(told(&home, &["rebuild", "pizzas"]).contains("is rebuilt and swapped in"));
-    assert!(told(&home, &["verify", "pizzas"]).starts_with("pizzas: 1 row compared"));
-    ada.get(&format!("/api/v1/pizzas/{pizza}")).await.expect(StatusCode::OK);
-
-    // What nobody can mend is given up, and a rebuild leaves it out, too.
-    home.execute("LOG_URL", "update events set payload = '{\"broken\":' || payload where type = 'PizzaApproved'").await;
-    refused(&home, &["rebuild", "pizzas"]);
-    let id = told(&home, &["parked", "list", "--json"]);
-    let id = serde_json::from_str::<Value>(id.lines().next().unwrap()).unwrap()["id"].as_str().unwrap().to_owned();
-    assert!(refused(&home, &["parked", "skip", &id]).contains("--reason"));
-    told(&home, &["parked", "skip", &id, "--reason", "nobody knows what it was"]);
-    let swapped = told(&home, &["rebuild", "pizzas"]);
-    assert!(swapped.contains("1 with other values"), "it is not approved in the new one: {swapped}");
-    assert!(told(&home, &["rebuild", "pizzas"]).contains("no row differs"));
-}
-
-/// Killed where it stands, because nobody can make tables meanwhile.
-#[tokio::test]
-async fn a_rebuild_whose_program_is_killed_is_brought_to_its_end_by_the_next() {
-    let Some(home) = Home::in_postgres() else { return };
-    let server = Server::start_in(&home);
-    likes(&server).await;
-    let StoreUrl::Postgres(url) = home.url("READ_URL") else { unreachable!("it is on Postgres") };
-    let pool = sqlx::PgPool::connect(&url).await.unwrap();
-    let mut holder = pool.begin().await.unwrap();
-    sqlx::query("lock table tizza_read.generations in share row exclusive mode").execute(&mut *holder).await.unwrap();
-    let mut command = home.tizza();
-    let rebuild = Process::spawn({
-        command.args(["rebuild", "pizzas"]);
-        command
-    });
-    eventually("it is asked for", async || (projections(&home)[2]["job"]["state"] == "running").then_some(())).await;
-    drop(server);
-    drop(rebuild);
-    holder.rollback().await.unwrap();
-    let server = Server::start_in(&home);
-    eventually("it is rebuilt", async || (states(&home, "pizzas") == ["old", "live"]).then_some(())).await;
-    drop(server);
-    pool.close().await;
-}
-
-/// Nobody can make tables meanwhile, so that the rebuild stands where it is.
-#[tokio::test]
-async fn ctrl_c_pauses_a_rebuild_and_the_same_command_goes_on() {
-    let Some(home) = Home::in_postgres() else { return };
-    let server = Server::start_in(&home);
-    likes(&server).await;
-    let StoreUrl::Postgres(url) = home.url("READ_URL") else { unreachable!("it is on Postgres") };
-    let pool = sqlx::PgPool::connect(&url).await.unwrap();
-    let mut holder = pool.begin().await.unwrap();
-    sqlx::query("lock table tizza_read.generations in share row exclusive mode").execute(&mut *holder).await.unwrap();
-
-    let mut command = home.tizza();
-    command.args(["rebuild", "pizzas"]);
-    let mut rebuild = Process::spawn(command);
-    let has_job = async || (projections(&home)[2]["job"]["state"] == "running").then_some(());
-    eventually("it is asked for", has_job).await;
-    let second = refused(&home, &["rebuild", "pizzas"]);
-    assert!(second.contains("pizzas has a job that is not over: rebuild: ") && second.contains("since"), "{second}");
-    rebuild.signal("INT");
-    assert_eq!(rebuild.ended().code(), Some(1));
-    let (_, said) = rebuild.told();
-    assert!(said.contains("pizzas is paused: the same again goes on, --abort drops it"), "{said}");
-
-    holder.rollback().await.unwrap();
-    assert!(told(&home, &["rebuild", "pizzas"]).contains("is rebuilt and swapped in"));
-    pool.close().await;
 }
