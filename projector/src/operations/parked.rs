@@ -53,7 +53,7 @@ impl Operations {
 impl From<ParkingError> for OperationError {
     fn from(error: ParkingError) -> Self {
         match error {
-            ParkingError::Malformed { source, .. } => Self::invalid("id", source.to_string()),
+            ParkingError::Malformed(id) => Self::invalid("id", id.to_string()),
             ParkingError::NotParked(id) => Self::NotFound(format!("parked event {id}")),
             ParkingError::Database(error) => error.into(),
             ParkingError::Behind { .. }
