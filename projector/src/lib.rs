@@ -8,6 +8,7 @@
 //! | [`projection`] | what a projection is |
 //! | [`parking`] | events that a fold cannot cope with |
 //! | [`table`] | rows of a table while a batch is folded: loaded, changed in memory, written back |
+//! | [`bulk`] | a new generation, built out of the whole log |
 //! | [`lag`] | how far behind it is, and how the topic is followed: for operators |
 //! | [`operations`] | what operators can do |
 //! | [`service`] | the same as a program of its own |
@@ -15,6 +16,7 @@
 //!
 //! To add a projection: its view in `read-store/src/views.rs`, its fold in a slice here, one line in [`projections`].
 
+pub mod bulk;
 pub mod lag;
 pub mod likes;
 pub mod operations;
@@ -40,7 +42,7 @@ use service_kit::config::Group;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use ports::{Folds, Prepared};
-pub use projection::{Fold, FoldError, Projection};
+pub use projection::{Fold, FoldError, Folding, Projection};
 pub use source::Source;
 pub use worker::{Step, Worker};
 

@@ -29,7 +29,7 @@ pub struct ReactionRow {
 }
 
 /// The key of reactions.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct ReactionKey {
     user_id: UserId,
     pizza_id: PizzaId,
@@ -65,7 +65,7 @@ pub struct PlaceLikeRow {
 }
 
 /// The key of liked places.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct PlaceLikeKey {
     user_id: UserId,
     pizzeria_id: PizzeriaId,

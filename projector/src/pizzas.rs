@@ -28,7 +28,7 @@ pub struct PizzaRow {
 }
 
 /// The key of pizzas.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct PizzaKey {
     pizza_id: PizzaId,
 }

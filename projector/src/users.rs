@@ -53,7 +53,7 @@ impl UserRow {
 }
 
 /// The key of accounts and superusers.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct UserKey {
     user_id: UserId,
 }

@@ -22,6 +22,8 @@ pub struct Definition {
     pub sqlite: String,
     /// For Postgres.
     pub postgres: String,
+    /// For either: indexes that only readers need. What is filled in bulk gets them in the end; made again, they stay as they are.
+    pub indexes: Vec<String>,
 }
 
 /// Which generation of each view is read; taken once for a whole request.
@@ -146,6 +148,29 @@ impl ReadStore {
             return Ok(found);
         }
         let generation = make(&mut tx, view, tables).await?;
+        for index in tables.iter().flat_map(|table| &table.indexes) {
+            let sql = AssertSqlSafe(expand(index, view, generation));
+            on!(&mut tx, |db| sqlx::raw_sql(sql).execute(&mut **db).await.map(drop)?);
+        }
+        let point = "insert into live_generations (projection, version, generation) values ($1, $2, $3)";
+        on!(&mut tx, |db| sqlx::query(point).bind(view.name).bind(view.version).bind(generation).execute(&mut **db).await.map(drop)?);
+        tx.commit().await?;
+        Ok(generation)
+    }
+
+    /// A new generation that is to be filled in bulk: without the indexes that only readers need.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn make_bare(&self, view: &View, tables: &[Definition]) -> Result<i64, sqlx::Error> {
+        let mut tx = self.database.begin().await?;
+        if let Either::Postgres(tx) = &mut tx {
+            let alone = "set local synchronous_commit = on; lock table generations in share row exclusive mode";
+            sqlx::raw_sql(alone).execute(&mut **tx).await?;
+        }
+        let generation = make(&mut tx, view, tables).await?;
+        let building = "update generations set state = 'building' where projection = $1 and generation = $2";
+        on!(&mut tx, |db| sqlx::query(building).bind(view.name).bind(generation).execute(&mut **db).await.map(drop)?);
         tx.commit().await?;
         Ok(generation)
     }
@@ -164,7 +189,5 @@ async fn make(db: &mut Transaction, view: &View, tables: &[Definition]) -> Resul
         let start = "insert into checkpoints (projection, generation, partition, position) values ($1, $2, $3, 0)";
         on!(db, |db| sqlx::query(start).bind(view.name).bind(generation).bind(partition).execute(&mut **db).await.map(drop)?);
     }
-    let point = "insert into live_generations (projection, version, generation) values ($1, $2, $3)";
-    on!(db, |db| sqlx::query(point).bind(view.name).bind(view.version).bind(generation).execute(&mut **db).await.map(drop)?);
     Ok(generation)
 }
