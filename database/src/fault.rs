@@ -34,6 +34,13 @@ impl Fault {
         }
     }
 
+    /// Whether there is no room on the disk.
+    #[must_use]
+    pub fn is_no_room(error: &Error) -> bool {
+        let Error::Database(error) = error else { return false };
+        error.code().is_some_and(|code| code == "53100" || (code.len() != 5 && code.parse::<u32>().is_ok_and(|code| code & 0xff == 13)))
+    }
+
     /// By the class of an SQLSTATE (Postgres, appendix A), or the primary part of SQLite's extended code.
     fn of_code(code: &str) -> Self {
         match code {

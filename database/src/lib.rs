@@ -30,6 +30,7 @@ pub use fault::{Fault, is_missing_table};
 pub use migrations::Step;
 use moving::table::Table;
 pub use presence::Presence;
+use sqlx::PgPool;
 pub use url::{StoreUrl, UrlError};
 
 /// What a power cut may take of a store.
@@ -215,15 +216,7 @@ impl Database {
     pub async fn begin(&self) -> Result<Transaction, sqlx::Error> {
         match &self.writer {
             Pool::Sqlite(pool) => pool.begin_with("begin immediate").await.map(Transaction::Sqlite),
-            Pool::Postgres(pool) => {
-                // In a task of its own, which nobody drops in the middle: sqlx 0.9 would give the connection to the next one within the
-                // transaction (its issue 4385).
-                let begun = tokio::spawn({
-                    let pool = pool.clone();
-                    async move { pool.begin().await }
-                });
-                begun.await.unwrap_or(Err(sqlx::Error::PoolClosed)).map(Transaction::Postgres)
-            }
+            Pool::Postgres(pool) => begin(pool, "begin").await,
         }
     }
 
@@ -234,7 +227,7 @@ impl Database {
     pub async fn snapshot(&self) -> Result<Transaction, sqlx::Error> {
         match &self.reader {
             Pool::Sqlite(pool) => pool.begin_with("begin deferred").await.map(Transaction::Sqlite),
-            Pool::Postgres(pool) => pool.begin_with("begin isolation level repeatable read, read only").await.map(Transaction::Postgres),
+            Pool::Postgres(pool) => begin(pool, "begin isolation level repeatable read, read only").await,
         }
     }
 
@@ -248,6 +241,14 @@ impl Database {
             tracing::warn!("the database does not answer; its connections are left to themselves");
         }
     }
+}
+
+/// In a task of its own, which nobody drops in the middle: sqlx 0.9 would give the connection to the next one within the transaction (its
+/// issue 4385).
+async fn begin(pool: &PgPool, statement: &'static str) -> Result<Transaction, sqlx::Error> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin_with(statement).await });
+    begun.await.unwrap_or(Err(sqlx::Error::PoolClosed)).map(Transaction::Postgres)
 }
 
 #[cfg(test)]

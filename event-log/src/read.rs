@@ -56,6 +56,21 @@ impl EventLog {
         self.keys.unseal(events).await
     }
 
+    /// The same, for those who read a whole partition.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn replay(
+        &self,
+        partition: Partition,
+        after: Position,
+        until: Position,
+        types: &[&str],
+        limit: usize,
+    ) -> Result<Vec<Recorded>, sqlx::Error> {
+        self.keys.unseal(store::read_types(&self.database, partition, (after, until), types, limit).await?).await
+    }
+
     /// Kind, partition and version of each of the streams that exist.
     ///
     /// # Errors

@@ -11,6 +11,7 @@
 //! | [`parking`] | events that a fold cannot cope with |
 //! | [`table`] | rows of a table while a batch is folded: loaded, changed in memory, written back |
 //! | [`explain`] | the events behind one row: for operators |
+//! | [`bulk`] | a new generation, built out of the whole log |
 //! | [`lag`] | how far behind it is, and how the topic is followed: for operators |
 //! | [`operations`] | what operators can do |
 //! | [`service`] | the same as a program of its own |
@@ -18,6 +19,7 @@
 //!
 //! To add a projection: its view in `read-store/src/views.rs`, its fold in a slice here, one line in [`projections`].
 
+pub mod bulk;
 pub mod explain;
 pub mod folding;
 pub mod jobs;
@@ -55,7 +57,7 @@ pub use jobs::Runner;
 pub use operations::Operations;
 pub use parking::ParkingError;
 pub use ports::{Folds, Prepared};
-pub use projection::{Fold, FoldError, Projection};
+pub use projection::{Fold, FoldError, Projection, Session};
 pub use source::Source;
 pub use worker::{Step, Worker};
 

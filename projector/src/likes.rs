@@ -30,7 +30,7 @@ pub struct ReactionRow {
 }
 
 /// The key of reactions.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ReactionKey {
     user_id: UserId,
     pizza_id: PizzaId,
@@ -66,7 +66,7 @@ pub struct PlaceLikeRow {
 }
 
 /// The key of liked places.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PlaceLikeKey {
     user_id: UserId,
     pizzeria_id: PizzeriaId,

@@ -30,7 +30,7 @@ pub struct PizzaRow {
 }
 
 /// The key of pizzas.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PizzaKey {
     pizza_id: PizzaId,
 }

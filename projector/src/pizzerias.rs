@@ -29,7 +29,7 @@ pub struct PizzeriaRow {
 }
 
 /// The key of places.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PizzeriaKey {
     pizzeria_id: PizzeriaId,
 }

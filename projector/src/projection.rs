@@ -16,7 +16,7 @@ use crate::{
 
 /// One batch's fold: first what it needs, then each event, then what changed. It uses nothing but its events and its own
 /// rows: no clock, no randomness, no table of another making.
-pub trait Fold: Default + Send {
+pub trait Fold: Default + Send + Sync {
     /// Its name, version and tables.
     const VIEW: &'static View;
     /// The types of event that it folds; others are passed over unread. All of a stream's kind, where a row bears its version.
@@ -61,6 +61,18 @@ pub trait Projection: Send + Sync {
 
     /// Folds events into the tables of a generation, within the worker's transaction.
     fn fold<'a>(&'a self, db: &'a mut Transaction, generation: i64, events: &'a [Readable<'a>]) -> BoxFuture<'a, Result<(), FoldError>>;
+
+    /// Begins a fold that goes on over many batches before anything is written.
+    fn begin(&self) -> Box<dyn Session>;
+}
+
+/// A fold over many batches.
+pub trait Session: Send + Sync {
+    /// Folds one more batch, in memory; what it needs is looked up.
+    fn fold<'a>(&'a mut self, at: Generation<'a>, events: &'a [Readable<'a>]) -> BoxFuture<'a, Result<(), FoldError>>;
+
+    /// Writes what all batches changed. The fold has come to its end then.
+    fn store<'a>(&'a self, at: Generation<'a>) -> BoxFuture<'a, Result<(), sqlx::Error>>;
 }
 
 /// Why a batch could not be folded.
@@ -127,12 +139,33 @@ impl<F: Fold + 'static> Projection for Of<F> {
         async move {
             let mut fold = F::default();
             each(events, |event, recorded| fold.need(event, recorded))?;
-            let mut db = Generation { db, view: F::VIEW, number: generation };
+            let mut db = Generation { db, view: F::VIEW, number: generation, bulk: None };
             fold.load(&mut db).await?;
             each(events, |event, recorded| fold.apply(event, recorded))?;
             Ok(fold.store(&mut db).await?)
         }
         .boxed()
+    }
+
+    fn begin(&self) -> Box<dyn Session> {
+        Box::new(Begun(F::default()))
+    }
+}
+
+struct Begun<F>(F);
+
+impl<F: Fold> Session for Begun<F> {
+    fn fold<'a>(&'a mut self, mut at: Generation<'a>, events: &'a [Readable<'a>]) -> BoxFuture<'a, Result<(), FoldError>> {
+        async move {
+            each(events, |event, recorded| self.0.need(event, recorded))?;
+            self.0.load(&mut at).await?;
+            each(events, |event, recorded| self.0.apply(event, recorded))
+        }
+        .boxed()
+    }
+
+    fn store<'a>(&'a self, mut at: Generation<'a>) -> BoxFuture<'a, Result<(), sqlx::Error>> {
+        async move { self.0.store(&mut at).await }.boxed()
     }
 }
 

@@ -56,7 +56,7 @@ impl UserRow {
 }
 
 /// The key of accounts and superusers.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct UserKey {
     user_id: UserId,
 }

@@ -18,6 +18,8 @@ pub struct Definition {
     pub sqlite: String,
     /// For Postgres.
     pub postgres: String,
+    /// For either: indexes that only readers need. What is filled in bulk gets them in the end; made again, they stay as they are.
+    pub indexes: Vec<String>,
 }
 
 /// What a generation is for.
@@ -162,6 +164,10 @@ impl ReadStore {
             return Ok(found);
         }
         let generation = make(&mut tx, view, tables, Role::Folded).await?;
+        for index in tables.iter().flat_map(|table| &table.indexes) {
+            let sql = AssertSqlSafe(expand(index, view, generation));
+            on!(&mut tx, |db| sqlx::raw_sql(sql).execute(&mut **db).await.map(drop)?);
+        }
         let point = "insert into live_generations (projection, version, generation) values ($1, $2, $3)";
         on!(&mut tx, |db| sqlx::query(point).bind(view.name).bind(view.version).bind(generation).execute(&mut **db).await.map(drop))?;
         tx.commit().await?;
@@ -169,7 +175,7 @@ impl ReadStore {
         Ok(generation)
     }
 
-    /// A new generation for a job to fill, which the job then knows of.
+    /// A new generation for a job to fill, which the job then knows of; without the indexes that only readers need.
     ///
     /// # Errors
     /// The database's own.

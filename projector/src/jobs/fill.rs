@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use event_log::{Heads, Partition};
+use event_log::Heads;
 use read_store::{Generation, Role, jobs::Phase};
 
 use super::{JobError, desk::Desk};
-use crate::{Folds, Prepared, ports::Rows};
+use crate::{
+    Folds, Prepared,
+    bulk::{self, How, Moved},
+};
 
 /// As many events are left to workers: they fold them between two batches of their own.
 const LEFT: i64 = 2_000;
 /// How often it is looked how far the workers are.
 const LOOK: Duration = Duration::from_millis(20);
-const PAGE: usize = 5_000;
 
 /// Which of the two that are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +39,11 @@ impl Desk<'_> {
                 if left(&heads, &folded) <= LEFT && folded != Heads::default() {
                     break;
                 }
-                self.fill(number, &heads, Folds::Everything).await?;
+                self.fill(number, &heads, Folds::Everything, which).await?;
                 folded = heads;
+                if which == Which::First {
+                    self.index(number).await?;
+                }
             }
             self.runner.store.set_role(self.projection.view(), number, Role::Folded, None).await?;
         }
@@ -66,44 +71,44 @@ impl Desk<'_> {
     }
 
     /// Folds the log into a generation that nobody else folds, up to some place.
-    pub async fn fill(&self, number: i64, until: &Heads, folds: Folds) -> Result<(), JobError> {
+    pub async fn fill(&self, number: i64, until: &Heads, folds: Folds, which: Which) -> Result<(), JobError> {
+        let (log, store) = (&self.runner.log, &self.runner.store);
         let target = Prepared { projection: self.projection.clone(), generation: number, folds };
-        let key = (self.job.projection.clone(), number);
-        let start = self.runner.store.checkpoints().await?.remove(&key).unwrap_or_default();
+        let start = store.checkpoints().await?.remove(&(self.job.projection.clone(), number)).unwrap_or_default();
         let (before, events) = (start.iter().sum::<i64>(), until.iter().sum());
         let mut done = before;
-        for partition in Partition::all() {
-            let mut at = start[partition.index()];
-            while at < until[partition.index()] {
-                let limit = PAGE.min((until[partition.index()] - at) as usize);
-                let batch = self.runner.log.read(partition, at, limit).await?;
-                let to = at + batch.len() as i64;
-                let written = self.runner.store.write(std::slice::from_ref(&target), partition, at, to, &batch).await;
-                if !written.map_err(|error| JobError::Hopeless(super::told(&error)))? {
-                    return Err(JobError::Hopeless("somebody else folds it".into()));
-                }
-                done += to - at;
-                at = to;
-                self.folded(done, events, before);
-            }
-        }
-        Ok(())
+        let how = if which == Which::First { How::first(store) } else { How::second(store) };
+        let told = |moved: Moved| {
+            done += moved.to - moved.from;
+            self.folded(done, events, before);
+        };
+        Ok(bulk::build(log, store, &target, until, how, told).await?)
     }
 
-    /// Waits until a generation has folded all that there was when it was asked.
+    /// Makes the indexes that readers need; those that are there stay.
+    pub async fn index(&self, number: i64) -> Result<(), JobError> {
+        self.begin(Phase::Indexing, 0).await?;
+        Ok(bulk::index(&self.runner.store, &Prepared::new(self.projection.clone(), number)).await?)
+    }
+
+    /// Waits until a generation has folded all that the live one has, or if there is none all that there was when it was asked.
     pub async fn caught_up(&self, number: i64) -> Result<(), JobError> {
         let heads = self.runner.log.all_heads().await?;
         self.begin(Phase::CatchingUp, heads.iter().sum()).await?;
-        let key = (self.job.projection.clone(), number);
+        let live = self.runner.store.live_generation(self.projection.view()).await?;
+        let key = |number| (self.job.projection.clone(), number);
         let mut before = None;
         loop {
-            let found = self.runner.store.checkpoints().await?.remove(&key);
-            let Some(found) = found else { return Err(JobError::Hopeless(format!("its generation {number} is not there any more"))) };
-            if (0..heads.len()).all(|partition| found[partition] >= heads[partition]) {
+            let mut found = self.runner.store.checkpoints().await?;
+            let aim = live.and_then(|live| found.get(&key(live)).copied()).unwrap_or(heads);
+            let Some(found) = found.remove(&key(number)) else {
+                return Err(JobError::Hopeless(format!("its generation {number} is not there any more")));
+            };
+            if (0..aim.len()).all(|partition| found[partition] >= aim[partition]) {
                 return Ok(());
             }
             let folded = found.iter().sum();
-            self.folded(folded, heads.iter().sum(), *before.get_or_insert(folded));
+            self.folded(folded, aim.iter().sum(), *before.get_or_insert(folded));
             tokio::time::sleep(LOOK).await;
         }
     }

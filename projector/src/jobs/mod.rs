@@ -30,7 +30,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{Folding, Projection, projections};
+use crate::{FoldError, Folding, Projection, bulk::BuildError, projections};
 pub use cleanup::cleanup;
 use desk::Desk;
 
@@ -75,6 +75,15 @@ enum JobError {
     /// Trying again does not help.
     #[error("{0}")]
     Hopeless(String),
+}
+
+impl From<BuildError> for JobError {
+    fn from(error: BuildError) -> Self {
+        match error {
+            BuildError::Fold(FoldError::Database(error)) => error.into(),
+            error @ (BuildError::NoRoom(_) | BuildError::Fold(_)) => Self::Hopeless(told(&error)),
+        }
+    }
 }
 
 impl JobError {

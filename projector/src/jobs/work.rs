@@ -70,10 +70,11 @@ impl Desk<'_> {
         let number = generation.generation;
         if generation.role == Role::Building {
             self.begin(Phase::Folding, 0).await?;
-            self.fill(number, &until, Folds::Everything).await?;
+            self.fill(number, &until, Folds::Everything, Which::First).await?;
+            self.index(number).await?;
             self.begin(Phase::CatchingUp, 0).await?;
             // Who was deleted since is not in it, either.
-            self.fill(number, &self.runner.log.all_heads().await?, Folds::Deletions).await?;
+            self.fill(number, &self.runner.log.all_heads().await?, Folds::Deletions, Which::First).await?;
             self.runner.store.set_role(self.projection.view(), number, Role::Copy, self.job.request.into.as_deref()).await?;
         }
         let copy = self.find(number).await?;

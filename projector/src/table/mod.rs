@@ -2,7 +2,9 @@
 //! memory, and what changed is written back with one statement. So a fold is a plain function from rows and an event to
 //! rows, and how events are cut into batches cannot matter.
 
+mod bulk;
 mod compare;
+mod copy;
 mod counters;
 mod held;
 mod rows;
@@ -10,6 +12,7 @@ mod statements;
 
 use read_store::Definition;
 
+pub use bulk::Bulk;
 pub use compare::Compared;
 pub use counters::Counters;
 pub use held::{Held, Values};
@@ -126,18 +129,31 @@ impl Table {
     /// The statements that make it.
     #[must_use]
     pub fn definition(&self) -> Definition {
-        Definition { sqlite: self.define(Kind::in_sqlite, " strict, without rowid"), postgres: self.define(Kind::in_postgres, "") }
+        Definition {
+            sqlite: self.define(Kind::in_sqlite, " strict, without rowid"),
+            postgres: self.define(Kind::in_postgres, ""),
+            indexes: self.indexes.iter().filter(|index| !self.finds_owners(index)).map(|index| self.define_index(index)).collect(),
+        }
     }
 
+    /// With what a fold needs to find its rows, and no more.
     fn define(&self, kind: fn(Kind) -> &'static str, options: &str) -> String {
         let column = |c: &Column| format!("{} {}{}", c.name, kind(c.kind), if c.nullable { "" } else { " not null" });
         let columns: Vec<_> = self.columns.iter().map(column).collect();
         let (name, key) = (self.name, names(self.key_columns()));
         let mut sql = format!("create table {{{name}}} ({}, primary key ({key})){options};\n", columns.join(", "));
-        for index in self.indexes {
-            sql += &format!("create index {{{name}}}_by_{} on {{{name}}} ({});\n", index.join("_"), index.join(", "));
-        }
+        sql.extend(self.indexes.iter().filter(|index| self.finds_owners(index)).map(|index| self.define_index(index)));
         sql
+    }
+
+    fn define_index(&self, index: &[&str]) -> String {
+        let name = self.name;
+        format!("create index if not exists {{{name}}}_by_{} on {{{name}}} ({});\n", index.join("_"), index.join(", "))
+    }
+
+    /// Whether a fold finds an owner's rows by this index, because the key does not begin with the owner.
+    fn finds_owners(&self, index: &[&str]) -> bool {
+        self.owner.is_some_and(|owner| owner.name == index[0] && owner.name != self.columns[0].name)
     }
 
     fn key_columns(&self) -> &'static [Column] {

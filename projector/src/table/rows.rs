@@ -1,21 +1,23 @@
 //! Rows that have one writer.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     fmt::Debug,
+    hash::Hash,
 };
 
+use database::Either;
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use super::{Generation, Table};
 
-/// A row of a table, as serde sees it: a member for each column.
+/// A row of a table, as serde sees it: a member for each column, in the table's order.
 pub trait Row: Clone + PartialEq + Debug + Serialize + DeserializeOwned + Send + Sync + Unpin + 'static {
     /// Its table.
     const TABLE: &'static Table;
     /// Its key: serialised, it is an object of the key's columns.
-    type Key: Ord + Clone + Debug + Serialize + DeserializeOwned + Send + Sync;
+    type Key: Ord + Hash + Clone + Debug + Serialize + DeserializeOwned + Send + Sync;
 
     /// Which row it is.
     fn key(&self) -> Self::Key;
@@ -26,25 +28,44 @@ pub trait Row: Clone + PartialEq + Debug + Serialize + DeserializeOwned + Send +
     }
 }
 
-/// The rows that a batch concerns.
+/// The rows that one or several batches concern.
 #[derive(Debug)]
 pub struct Rows<R: Row> {
-    keys: BTreeSet<R::Key>,
+    rows: BTreeMap<R::Key, Held<R>>,
+    /// To be fetched, with those of `owners`.
+    wanted: Vec<R::Key>,
     owners: BTreeSet<Uuid>,
-    loaded: BTreeMap<R::Key, R>,
-    now: BTreeMap<R::Key, R>,
+}
+
+/// A row in memory.
+#[derive(Debug)]
+struct Held<R> {
+    stored: Stored<R>,
+    now: Option<R>,
+}
+
+/// What the table has, as far as it is known.
+#[derive(Debug)]
+enum Stored<R> {
+    /// Nobody has looked.
+    Unknown,
+    Nothing,
+    This(Box<R>),
 }
 
 impl<R: Row> Default for Rows<R> {
     fn default() -> Self {
-        Self { keys: BTreeSet::new(), owners: BTreeSet::new(), loaded: BTreeMap::new(), now: BTreeMap::new() }
+        Self { rows: BTreeMap::new(), wanted: vec![], owners: BTreeSet::new() }
     }
 }
 
 impl<R: Row> Rows<R> {
     /// A row that the batch concerns.
     pub fn need(&mut self, key: R::Key) {
-        self.keys.insert(key);
+        if let Entry::Vacant(vacant) = self.rows.entry(key) {
+            self.wanted.push(vacant.key().clone());
+            vacant.insert(Held { stored: Stored::Nothing, now: None });
+        }
     }
 
     /// An owner all of whose rows the batch concerns.
@@ -54,17 +75,18 @@ impl<R: Row> Rows<R> {
 
     /// A row, if it is there.
     pub fn get(&self, key: &R::Key) -> Option<&R> {
-        self.now.get(key)
+        self.rows.get(key)?.now.as_ref()
     }
 
     /// Makes or replaces a row.
     pub fn put(&mut self, row: R) {
-        self.now.insert(row.key(), row);
+        let held = self.rows.entry(row.key()).or_insert(Held { stored: Stored::Unknown, now: None });
+        held.now = Some(row);
     }
 
     /// Changes a row, if it is there.
     pub fn change(&mut self, key: &R::Key, change: impl FnOnce(&mut R)) {
-        if let Some(row) = self.now.get_mut(key) {
+        if let Some(row) = self.rows.get_mut(key).and_then(|held| held.now.as_mut()) {
             change(row);
         }
     }
@@ -72,34 +94,44 @@ impl<R: Row> Rows<R> {
     /// Changes all rows of an owner.
     pub fn change_owned(&mut self, owner: impl Into<Uuid>, mut change: impl FnMut(&mut R)) {
         let owner = owner.into();
-        self.now.values_mut().filter(|row| row.owner() == Some(owner)).for_each(&mut change);
+        self.rows.values_mut().filter_map(|held| held.now.as_mut()).filter(|row| row.owner() == Some(owner)).for_each(&mut change);
     }
 
     /// Removes a row; it is returned, if it was there.
     pub fn remove(&mut self, key: &R::Key) -> Option<R> {
-        self.now.remove(key)
+        self.rows.get_mut(key)?.now.take()
     }
 
     /// Removes all rows of an owner, and returns them.
     pub fn remove_owned(&mut self, owner: impl Into<Uuid>) -> Vec<R> {
         let owner = owner.into();
-        self.now.extract_if(.., |_, row| row.owner() == Some(owner)).map(|(_, row)| row).collect()
+        self.rows.values_mut().filter_map(|held| held.now.take_if(|row| row.owner() == Some(owner))).collect()
     }
 
-    /// Fetches the rows that were asked for.
+    /// Fetches the rows that were asked for and are not in memory yet.
     ///
     /// # Errors
     /// The database's own.
-    pub async fn load(&mut self, db: &mut Generation<'_>) -> Result<(), sqlx::Error> {
+    pub async fn load(&mut self, at: &mut Generation<'_>) -> Result<(), sqlx::Error> {
         let table = R::TABLE;
-        let keys: Vec<_> = self.keys.iter().collect();
-        let mut found = table.fetch::<R>(table.key_columns(), &keys, db).await?;
-        if let Some(owner) = table.owner {
-            let owners: Vec<_> = self.owners.iter().map(|id| BTreeMap::from([(owner.name, id)])).collect();
-            found.extend(table.fetch(&[owner], &owners, db).await?);
+        let (mut wanted, mut owners) = (std::mem::take(&mut self.wanted), std::mem::take(&mut self.owners));
+        let before = self.rows.len() - wanted.len();
+        if let Some(bulk) = &at.bulk {
+            wanted.retain(|key| bulk.may_have(table.name, key));
+            owners.retain(|owner| bulk.may_have(table.name, owner));
         }
-        self.loaded = found.into_iter().map(|row| (row.key(), row)).collect();
-        self.now = self.loaded.clone();
+        for row in table.fetch::<R>(table.key_columns(), &wanted, at).await? {
+            self.rows.insert(row.key(), Held::of(row));
+        }
+        if let Some(owner) = table.owner {
+            let owners: Vec<_> = owners.iter().map(|id| BTreeMap::from([(owner.name, id)])).collect();
+            for row in table.fetch::<R>(&[owner], &owners, at).await? {
+                self.rows.entry(row.key()).or_insert_with(|| Held::of(row));
+            }
+        }
+        if let Some(bulk) = &mut at.bulk {
+            bulk.held += self.rows.len() - before;
+        }
         Ok(())
     }
 
@@ -107,13 +139,52 @@ impl<R: Row> Rows<R> {
     ///
     /// # Errors
     /// The database's own.
-    pub async fn store(&self, db: &mut Generation<'_>) -> Result<(), sqlx::Error> {
+    pub async fn store(&self, at: &mut Generation<'_>) -> Result<(), sqlx::Error> {
         let table = R::TABLE;
-        let gone: Vec<_> = self.loaded.keys().filter(|key| !self.now.contains_key(key)).collect();
-        table.delete(&gone, db).await?;
-        let changed: Vec<_> = self.now.iter().filter(|(key, row)| self.loaded.get(key) != Some(row)).map(|(_, row)| row).collect();
+        let gone: Vec<_> = self.rows.iter().filter(|(_, held)| held.is_gone()).map(|(key, _)| key).collect();
+        table.delete(&gone, at).await?;
+        let (new, changed): (Vec<_>, Vec<_>) = self.rows.values().filter_map(Held::written).partition(|(is_new, _)| *is_new);
+        let [new, mut changed] = [new, changed].map(|rows| rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>());
+        match (&mut at.bulk, &at.db) {
+            (Some(_), Either::Postgres(_)) => table.copy(&new, at).await?,
+            (Some(_), Either::Sqlite(_)) | (None, _) => merge(&mut changed, &new),
+        }
+        if let Some(bulk) = &mut at.bulk {
+            for row in new.iter().chain(&changed) {
+                bulk.wrote(table.name, &row.key());
+                row.owner().inspect(|owner| bulk.wrote(table.name, owner));
+            }
+        }
         let set: Vec<_> = table.columns[table.key..].iter().map(|c| format!("{0} = excluded.{0}", c.name)).collect();
         let then = if set.is_empty() { "nothing".into() } else { format!("update set {}", set.join(", ")) };
-        table.upsert(&then, &changed, db).await
+        table.upsert(&then, &changed, at).await
+    }
+}
+
+/// Some more rows, in the order of their keys.
+fn merge<'a, R: Row>(rows: &mut Vec<&'a R>, more: &[&'a R]) {
+    if !more.is_empty() {
+        rows.extend(more);
+        rows.sort_by_cached_key(|row| row.key());
+    }
+}
+
+impl<R: Row> Held<R> {
+    fn of(row: R) -> Self {
+        Self { stored: Stored::This(Box::new(row.clone())), now: Some(row) }
+    }
+
+    fn is_gone(&self) -> bool {
+        self.now.is_none() && !matches!(self.stored, Stored::Nothing)
+    }
+
+    /// What is to be written, and whether it is known that it is new.
+    fn written(&self) -> Option<(bool, &R)> {
+        let now = self.now.as_ref()?;
+        match &self.stored {
+            Stored::Unknown => Some((false, now)),
+            Stored::Nothing => Some((true, now)),
+            Stored::This(stored) => (**stored != *now).then_some((false, now)),
+        }
     }
 }

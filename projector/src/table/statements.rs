@@ -6,7 +6,7 @@ use read_store::{View, live::expand};
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{AssertSqlSafe, types::Json};
 
-use super::{Column, Kind, Table, names};
+use super::{Bulk, Column, Kind, Table, names};
 
 /// One generation of a view's tables, within a fold's transaction.
 pub struct Generation<'a> {
@@ -16,6 +16,8 @@ pub struct Generation<'a> {
     pub view: &'static View,
     /// The generation's number.
     pub number: i64,
+    /// Of one that is filled in bulk: what is known of its rows.
+    pub bulk: Option<&'a mut Bulk>,
 }
 
 impl Column {
@@ -107,7 +109,7 @@ impl Table {
 }
 
 impl Generation<'_> {
-    fn expand(&self, sql: &str) -> AssertSqlSafe<String> {
+    pub(super) fn expand(&self, sql: &str) -> AssertSqlSafe<String> {
         AssertSqlSafe(expand(sql, self.view, self.number))
     }
 }

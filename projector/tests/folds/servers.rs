@@ -12,7 +12,7 @@ use database::{Either, Transaction};
 use event_log::Partition;
 use events::likes::Reaction::{Dislike, Like};
 use futures::future::{BoxFuture, FutureExt};
-use projector::{FoldError, Projection, Step, parking::Readable, table::Table, worker};
+use projector::{FoldError, Projection, Session, Step, parking::Readable, table::Table, worker};
 use read_store::{Definition, Progress, View};
 use test_servers::{Options, Postgres};
 use tokio_util::sync::CancellationToken;
@@ -82,6 +82,10 @@ impl Projection for Unlucky {
 
     fn lists(&self, _: &str) -> bool {
         true
+    }
+
+    fn begin(&self) -> Box<dyn Session> {
+        unreachable!("nobody fills it in bulk")
     }
 
     fn fold<'a>(&'a self, db: &'a mut Transaction, _: i64, _: &'a [Readable<'a>]) -> BoxFuture<'a, Result<(), FoldError>> {

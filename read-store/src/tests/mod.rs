@@ -73,6 +73,7 @@ fn tables(view: &View) -> Vec<Definition> {
     let table = |name: &&str| Definition {
         sqlite: format!("create table {{{name}}} (id blob primary key not null) strict"),
         postgres: format!("create table {{{name}}} (id uuid primary key)"),
+        indexes: vec![],
     };
     view.tables.iter().map(table).collect()
 }

@@ -10,7 +10,7 @@ use event_log::Recorded;
 use events::{Event, ReactionEvent};
 use futures::future::{BoxFuture, FutureExt};
 use projector::{
-    Fold, FoldError, Projection,
+    Fold, FoldError, Projection, Session,
     likes::Reactions,
     parking::Readable,
     projection,
@@ -79,6 +79,10 @@ impl Projection for Fragile {
 
     fn lists(&self, event_type: &str) -> bool {
         self.reactions.lists(event_type)
+    }
+
+    fn begin(&self) -> Box<dyn Session> {
+        self.reactions.begin()
     }
 
     fn fold<'a>(&'a self, db: &'a mut Transaction, generation: i64, events: &'a [Readable<'a>]) -> BoxFuture<'a, Result<(), FoldError>> {
