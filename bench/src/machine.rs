@@ -43,3 +43,14 @@ fn ticks() -> anyhow::Result<(f64, f64)> {
     let (all, idle): (f64, f64) = (ticks.iter().sum(), ticks.iter().skip(3).take(2).sum());
     Ok((all, all - idle))
 }
+
+/// The most memory that this process has held so far, in MiB.
+///
+/// # Errors
+/// The system does not say.
+pub fn peak_mib() -> anyhow::Result<f64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok());
+    Ok(anyhow::Context::context(kib, "/proc says nothing of VmHWM")? / 1024.0)
+}

@@ -9,6 +9,7 @@
 //! | [`verify`] | looking through a whole log, in a file and in Postgres |
 //! | [`kafka`] | the relay, the projector and the services through a real broker |
 //! | [`moving`] | `tizza move` |
+//! | [`rebuild`] | building a generation out of a whole log, verifying it, folding live |
 //! | [`operating`] | what clients notice of rebuilds and swaps |
 //! | [`insert`], [`bare`] | the baselines: SQLite's own commit, and a handler that does nothing but the select |
 //! | [`figure`] | what is printed |
@@ -32,6 +33,7 @@ mod people;
 mod postgres;
 mod program;
 mod reads;
+mod rebuild;
 mod start;
 mod verify;
 
@@ -117,6 +119,8 @@ pub enum What {
     Move,
     /// All that go through Kafka: relay, projector, separate services
     Kafka,
+    /// Rebuilds of 1 M events beside COPY and a bare fold, on SQLite and on Postgres
+    Rebuild,
     /// What clients notice of rebuilds and swaps, embedded and on Postgres
     Operating,
     /// All of them
@@ -141,6 +145,7 @@ impl What {
             | Self::Verify
             | Self::Move => Self::Postgres,
             Self::Kafka => Self::Kafka,
+            Self::Rebuild => Self::Rebuild,
             Self::Operating => Self::Operating,
             Self::All => Self::All,
         }
@@ -184,11 +189,15 @@ impl Bench {
             let done = moving::measure(self, &self.binary()?, &report).await;
             report.ended("move", done);
         }
+        if self.what.includes(What::Rebuild) {
+            let done = rebuild::measure(self, &report).await;
+            report.ended("rebuild", done);
+        }
         if self.what.includes(What::Kafka) {
             let done = kafka::measure(self, &self.binary()?, &report).await;
             report.ended("kafka", done);
         }
-        if !matches!(self.what, What::Append | What::Verify | What::Move | What::Kafka) {
+        if !matches!(self.what, What::Append | What::Verify | What::Move | What::Rebuild | What::Kafka) {
             self.measure_programs(&mut report).await?;
         }
         report.finish()

@@ -19,6 +19,8 @@ use crate::{
 
 /// How many events are folded at once.
 const BATCH: usize = 500;
+/// The same, far behind: then nobody waits for the next one.
+const LARGE: usize = 5_000;
 /// How long something that failed is left alone.
 const RETRY: Duration = Duration::from_secs(1);
 /// How long a worker without work believes that what it has folded is there. Folds are not flushed one by one: a database server that
@@ -177,7 +179,8 @@ impl<F: Feed, R: Rows> Worker<F, R> {
         };
         // Those that are ahead are met, not overtaken: from there on all go together.
         let meet = self.tracks.iter().filter_map(|track| track.position).filter(|position| *position > from).min();
-        let limit = meet.map_or(BATCH, |meet| BATCH.min((meet - from) as usize));
+        let most = if head - from > LARGE as Position { LARGE } else { BATCH };
+        let limit = meet.map_or(most, |meet| most.min((meet - from) as usize));
         let batch = self.source.read(self.partition, from, limit).await.map_err(|error| Away { store: "log", error })?;
         if batch.is_empty() {
             return Ok(Step::Idle);

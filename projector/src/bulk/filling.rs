@@ -70,7 +70,7 @@ impl From<sqlx::Error> for Stopped {
 /// Folds a partition from its checkpoint up to `until`.
 pub async fn fill(site: &Site, partition: Partition, mut until: Position, tell: &mpsc::Sender<News>) -> Result<(), BuildError> {
     let mut known = Known::default();
-    loop {
+    while !site.cancelled.is_cancelled() {
         let stopped = match Filling::run(site, partition, until, &known, tell).await {
             Ok(()) => return Ok(()),
             Err(stopped) => stopped,
@@ -88,6 +88,7 @@ pub async fn fill(site: &Site, partition: Partition, mut until: Position, tell: 
             Stopped::Failed(error) => return Err(error),
         }
     }
+    Ok(())
 }
 
 async fn checkpoint(site: &Site, partition: Partition) -> Result<Position, sqlx::Error> {
@@ -126,6 +127,9 @@ impl<'a> Filling<'a> {
                 if let Stopped::Failed(BuildError::Fold(FoldError::Refused { .. })) = stopped { Stopped::Refused(page.to) } else { stopped }
             };
             filling.fold(&page).await.map_err(refused)?;
+            if site.cancelled.is_cancelled() {
+                return Ok(());
+            }
             if page.to == until || filling.is_full(page.to) {
                 let moved = filling.flush(page.to).await.map_err(refused)?;
                 let _ = tell.send(News::Moved(moved)).await;

@@ -42,6 +42,9 @@ pub struct How {
     pub events: i64,
     /// How many partitions are folded at once.
     pub lanes: usize,
+    /// Whether indexes grow with the table, instead of being made in the end: SQLite has one writer, who would make one of many rows for
+    /// seconds.
+    pub indexes_first: bool,
 }
 
 impl How {
@@ -50,16 +53,17 @@ impl How {
     pub fn first(store: &ReadStore) -> Self {
         let lanes = std::thread::available_parallelism().map_or(1, |all| all.get() / 2).clamp(1, MOST_LANES);
         match store.database.writer {
-            Either::Sqlite(_) => Self { page: 2_000, rows: 4_000, events: 20_000, lanes: 1 },
-            Either::Postgres(_) => Self { page: 4_000, rows: 60_000, events: 200_000, lanes },
+            Either::Sqlite(_) => Self { page: 2_000, rows: 4_000, events: 20_000, lanes: 1, indexes_first: true },
+            Either::Postgres(_) => Self { page: 4_000, rows: 60_000, events: 200_000, lanes, indexes_first: false },
         }
     }
 
     /// For one that the first is compared with: its batches end elsewhere.
     #[must_use]
     pub fn second(store: &ReadStore) -> Self {
-        let Self { page, rows, events, lanes } = Self::first(store);
-        Self { page: page * 3 / 4 - 1, rows: rows * 3 / 4 + 1, events: events * 3 / 4 - 1, lanes }
+        let Self { page, rows, events, lanes, .. } = Self::first(store);
+        // Nobody looks anything up in it.
+        Self { page: page * 3 / 4 - 1, rows: rows * 3 / 4 + 1, events: events * 3 / 4 - 1, lanes, indexes_first: false }
     }
 }
 
@@ -107,6 +111,8 @@ struct Site {
     store: ReadStore,
     target: Prepared,
     how: How,
+    /// Nobody wants it any more: what was begun is written, and no more.
+    cancelled: CancellationToken,
 }
 
 /// What a lane tells.
@@ -133,13 +139,13 @@ pub async fn build(
     mut told: impl FnMut(Moved),
 ) -> Result<(), BuildError> {
     let queue: Queue = Arc::new(Mutex::new(Partition::all().zip(*until).collect()));
-    let site = Site { log: log.clone(), store: store.clone(), target: target.clone(), how };
     let cancelled = CancellationToken::new();
     let _ended = cancelled.clone().drop_guard();
+    let site = Site { log: log.clone(), store: store.clone(), target: target.clone(), how, cancelled };
     let (tell, mut heard) = mpsc::channel(64);
     for _ in 0..how.lanes {
         let work = work(site.clone(), queue.clone(), tell.clone());
-        lane::spawn(cancelled.clone(), work).map_err(sqlx::Error::from)?;
+        lane::spawn(work).map_err(sqlx::Error::from)?;
     }
     drop(tell);
     for _ in 0..how.lanes {

@@ -3,7 +3,6 @@
 use event_log::{EventLog, Partition, Position, Recorded};
 use events::{Event, users::USER_DELETED};
 use tokio::sync::mpsc;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::lane;
 use crate::Prepared;
@@ -20,7 +19,6 @@ pub struct Page {
 /// Pages of one partition, read by a thread of its own.
 pub struct Pages {
     pages: mpsc::Receiver<Result<Page, sqlx::Error>>,
-    _reading: DropGuard,
 }
 
 impl Pages {
@@ -34,7 +32,6 @@ impl Pages {
     ) -> std::io::Result<Self> {
         let (log, types) = (log.clone(), types(target));
         let (tell, pages) = mpsc::channel(AHEAD);
-        let reading = CancellationToken::new();
         let read = async move {
             let mut from = from;
             while from < until {
@@ -48,8 +45,8 @@ impl Pages {
                 }
             }
         };
-        lane::spawn(reading.clone(), read)?;
-        Ok(Self { pages, _reading: reading.drop_guard() })
+        lane::spawn(read)?;
+        Ok(Self { pages })
     }
 
     /// The next one.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use event_log::Heads;
-use read_store::{Generation, Role, jobs::Phase};
+use read_store::{Generation, ReadStore, Role, jobs::Phase};
 
 use super::{JobError, desk::Desk};
 use crate::{
@@ -23,6 +23,15 @@ pub enum Which {
     First,
     /// The one that it is verified against: its batches end elsewhere, and nobody looks rows up in it.
     Second,
+}
+
+impl Which {
+    fn how(self, store: &ReadStore) -> How {
+        match self {
+            Self::First => How::first(store),
+            Self::Second => How::second(store),
+        }
+    }
 }
 
 impl Desk<'_> {
@@ -67,6 +76,9 @@ impl Desk<'_> {
         };
         let tables = self.projection.tables();
         let number = self.runner.store.begin_building(self.projection.view(), &tables, self.job.id, made).await?;
+        if which.how(&self.runner.store).indexes_first {
+            self.index(number).await?;
+        }
         self.find(number).await
     }
 
@@ -77,12 +89,11 @@ impl Desk<'_> {
         let start = store.checkpoints().await?.remove(&(self.job.projection.clone(), number)).unwrap_or_default();
         let (before, events) = (start.iter().sum::<i64>(), until.iter().sum());
         let mut done = before;
-        let how = if which == Which::First { How::first(store) } else { How::second(store) };
         let told = |moved: Moved| {
             done += moved.to - moved.from;
             self.folded(done, events, before);
         };
-        Ok(bulk::build(log, store, &target, until, how, told).await?)
+        Ok(bulk::build(log, store, &target, until, which.how(store), told).await?)
     }
 
     /// Makes the indexes that readers need; those that are there stay.
