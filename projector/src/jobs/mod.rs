@@ -80,8 +80,8 @@ enum JobError {
 impl From<BuildError> for JobError {
     fn from(error: BuildError) -> Self {
         match error {
-            BuildError::Fold(FoldError::Database(error)) => error.into(),
-            error @ (BuildError::NoRoom(_) | BuildError::Fold(_)) => Self::Hopeless(told(&error)),
+            BuildError::Fold(FoldError::Database(error)) | BuildError::NoRoom(error) => error.into(),
+            error @ BuildError::Fold(_) => Self::Hopeless(told(&error)),
         }
     }
 }
@@ -168,6 +168,7 @@ impl Runner {
                 tokio::time::sleep(LOOK).await;
                 return Ok(());
             }
+            Err(JobError::Database(error)) if Fault::is_no_room(&error) => End::Failed(no_room()),
             Err(error) => End::Failed(Outcome { error: Some(told(&error)), ..Outcome::default() }),
         };
         desk.end(end).await
@@ -178,6 +179,13 @@ fn wished(wish: Wish) -> End {
     match wish {
         Wish::Pause => End::Paused(None),
         Wish::Abort => End::Aborted,
+    }
+}
+
+fn no_room() -> Outcome {
+    Outcome {
+        error: Some("there is no room on the disk: what was built is dropped, and what is live was left alone".into()),
+        ..Outcome::default()
     }
 }
 

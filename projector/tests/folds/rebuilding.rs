@@ -15,7 +15,7 @@ use crate::{
     },
     operator::Operator,
     polls::polled,
-    setup::{Tizza, on_both},
+    setup::{Place, Tizza, on_both},
 };
 
 async fn something(tizza: &mut Tizza) {
@@ -164,6 +164,38 @@ async fn a_rebuild_survives_a_crash_between_any_two_statements(mut tizza: Tizza)
     assert_eq!(operator.generations(&REACTIONS).await.len(), 1);
     operator.assert_read().await;
     operator.ends().await;
+}
+
+/// However much room is left: sooner or later it is too little, and nothing is half done.
+#[tokio::test]
+async fn without_room_on_the_disk_nothing_live_is_touched() {
+    let mut tizza = Tizza::at(Place::sqlite()).await;
+    something(&mut tizza).await;
+    let operator = Operator::of(&tizza).await;
+    operator.assert_read().await;
+    let mut refused = 0;
+    for room in 0..40 {
+        let pages = count(&tizza, "select page_count from pragma_page_count()").await;
+        pragma(&tizza, &format!("pragma max_page_count = {}", pages + room)).await;
+        let job = operator.does(Kind::Rebuild, &REACTIONS, Request::default()).await;
+        pragma(&tizza, "pragma max_page_count = 1000000").await;
+        if job.state == State::Done {
+            break;
+        }
+        refused += 1;
+        let outcome = job.outcome.unwrap();
+        assert!(outcome.error.as_deref().is_some_and(|error| error.starts_with("there is no room on the disk")), "{outcome:?}");
+        assert_eq!(operator.generations(&REACTIONS).await.iter().filter(|(.., is_live)| *is_live).count(), 1);
+        operator.assert_read().await;
+    }
+    assert!((1..40).contains(&refused), "{refused} were refused");
+    operator.assert_read().await;
+    operator.ends().await;
+}
+
+async fn pragma(tizza: &Tizza, sql: &str) {
+    let database::Either::Sqlite(db) = &tizza.store.database.writer else { unreachable!("it is in a file") };
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(db).await.unwrap();
 }
 
 /// As if all of it had been a minute ago.
