@@ -102,7 +102,7 @@ pub fn of<F: Fold + 'static>() -> Arc<dyn Projection> {
 
 struct Of<F>(PhantomData<fn() -> F>);
 
-impl<F: Fold> Projection for Of<F> {
+impl<F: Fold + 'static> Projection for Of<F> {
     fn view(&self) -> &'static View {
         F::VIEW
     }

@@ -120,7 +120,9 @@ impl<'a> Filling<'a> {
         let mut pages = Pages::read(&site.log, &site.target, partition, (from, until), site.how.page).map_err(sqlx::Error::from)?;
         while let Some(page) = pages.next().await {
             let page = page?;
-            let refused = |stopped| if let Stopped::Failed(BuildError::Fold(FoldError::Refused { .. })) = stopped { Stopped::Refused(page.to) } else { stopped };
+            let refused = |stopped| {
+                if let Stopped::Failed(BuildError::Fold(FoldError::Refused { .. })) = stopped { Stopped::Refused(page.to) } else { stopped }
+            };
             filling.fold(&page).await.map_err(refused)?;
             if page.to == until || filling.is_full(page.to) {
                 let moved = filling.flush(page.to).await.map_err(refused)?;

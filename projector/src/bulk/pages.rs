@@ -25,7 +25,13 @@ pub struct Pages {
 
 impl Pages {
     /// What goes into a generation, after one position and up to another.
-    pub fn read(log: &EventLog, target: &Prepared, partition: Partition, (from, until): (Position, Position), size: usize) -> std::io::Result<Self> {
+    pub fn read(
+        log: &EventLog,
+        target: &Prepared,
+        partition: Partition,
+        (from, until): (Position, Position),
+        size: usize,
+    ) -> std::io::Result<Self> {
         let (log, types) = (log.clone(), types(target));
         let (tell, pages) = mpsc::channel(AHEAD);
         let reading = CancellationToken::new();

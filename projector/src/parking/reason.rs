@@ -55,12 +55,12 @@ fn without_values(said: &str) -> String {
 }
 
 /// What a fold panicked with is not told: it may be a value. It is on stderr.
-pub(super) fn of_panic(_: Box<dyn Any + Send>) -> String {
+pub(crate) fn of_panic(_: Box<dyn Any + Send>) -> String {
     "the fold panics".into()
 }
 
 /// What the database found wrong with the rows.
-pub(super) fn of_refusal(error: &sqlx::Error) -> String {
+pub(crate) fn of_refusal(error: &sqlx::Error) -> String {
     let error = error.as_database_error();
     let code = error.and_then(sqlx::error::DatabaseError::code).unwrap_or("no code".into());
     let constraint = error.and_then(sqlx::error::DatabaseError::constraint).map_or_else(String::new, |name| format!(", {name}"));

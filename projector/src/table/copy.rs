@@ -152,7 +152,10 @@ mod tests {
         assert_eq!(written(json!({"a": true, "b": -7, "c": null})).as_deref(), Some("t\t-7\t\\N\n"));
         assert_eq!(written(json!({"a": false, "b": 0, "c": ""})).as_deref(), Some("f\t0\t\n"));
         assert_eq!(written(json!({"a": false, "b": 0, "c": "\\N"})).as_deref(), Some("f\t0\t\\\\N\n"));
-        assert_eq!(written(json!({"a": false, "b": 0, "c": "a\tb\nc\rd\\e\"f\u{1}🍕\u{8}"})).as_deref(), Some("f\t0\ta\\tb\\nc\\rd\\\\e\"f\u{1}🍕\u{8}\n"));
+        assert_eq!(
+            written(json!({"a": false, "b": 0, "c": "a\tb\nc\rd\\e\"f\u{1}🍕\u{8}"})).as_deref(),
+            Some("f\t0\ta\\tb\\nc\\rd\\\\e\"f\u{1}🍕\u{8}\n")
+        );
     }
 
     #[test]

@@ -80,7 +80,8 @@ impl<R: Row> Rows<R> {
 
     /// Makes or replaces a row.
     pub fn put(&mut self, row: R) {
-        self.rows.entry(row.key()).or_insert(Held { stored: Stored::Unknown, now: None }).now = Some(row);
+        let held = self.rows.entry(row.key()).or_insert(Held { stored: Stored::Unknown, now: None });
+        held.now = Some(row);
     }
 
     /// Changes a row, if it is there.
@@ -161,7 +162,7 @@ impl<R: Row> Rows<R> {
 }
 
 /// Some more rows, in the order of their keys.
-fn merge<R: Row>(rows: &mut Vec<&R>, more: &[&R]) {
+fn merge<'a, R: Row>(rows: &mut Vec<&'a R>, more: &[&'a R]) {
     if !more.is_empty() {
         rows.extend(more);
         rows.sort_by_cached_key(|row| row.key());
