@@ -9,7 +9,7 @@ use events::{PizzaEvent, PizzaId, PizzeriaEvent, PizzeriaId, ReactionEvent, User
 use futures::{StreamExt, TryStreamExt, stream};
 use uuid::Uuid;
 
-const USERS: u128 = 1_000;
+pub const USERS: u128 = 1_000;
 /// Each on the card of one user's place.
 pub const PIZZAS: u128 = 1_000;
 /// Of each user, where nothing else is asked for.
@@ -52,15 +52,15 @@ pub async fn fill_with(log: &StoreUrl, keys: &StoreUrl, likes: u128) -> anyhow::
     Ok(())
 }
 
-fn user(number: u128) -> UserId {
+pub fn user(number: u128) -> UserId {
     UserId(Uuid::from_u128(number + (1 << 64)))
 }
 
-fn pizzeria(number: u128) -> PizzeriaId {
+pub fn pizzeria(number: u128) -> PizzeriaId {
     PizzeriaId(Uuid::from_u128(number + (2 << 64)))
 }
 
-fn pizza(number: u128) -> PizzaId {
+pub fn pizza(number: u128) -> PizzaId {
     PizzaId(Uuid::from_u128(number + (3 << 64)))
 }
 

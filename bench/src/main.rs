@@ -79,6 +79,9 @@ pub struct Bench {
     /// How many commands `append` has in flight
     #[arg(long, default_value = "256", value_parser = clap::value_parser!(u16).range(1..))]
     in_flight: u16,
+    /// How many events `rebuild` folds
+    #[arg(long, default_value = "1000000", value_parser = clap::value_parser!(u32).range(100_000..))]
+    events: u32,
     /// Where to make a cluster of Postgres: on a disk, and open to others than root
     #[arg(long, default_value = "/var/tmp")]
     folder: PathBuf,

@@ -56,7 +56,7 @@ impl EventLog {
         self.keys.unseal(events).await
     }
 
-    /// The same, for those who read a whole partition.
+    /// The same, for those who read a whole partition: as the tables have it, and of the metadata only the subject.
     ///
     /// # Errors
     /// The database's own.
@@ -68,7 +68,7 @@ impl EventLog {
         types: &[&str],
         limit: usize,
     ) -> Result<Vec<Recorded>, sqlx::Error> {
-        self.keys.unseal(store::read_types(&self.database, partition, (after, until), types, limit).await?).await
+        self.keys.unseal(store::replay(&self.database, partition, (after, until), types, limit).await?).await
     }
 
     /// Kind, partition and version of each of the streams that exist.

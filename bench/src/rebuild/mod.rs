@@ -2,10 +2,12 @@
 //!
 //! | module | what lives there |
 //! | --- | --- |
+//! | [`filling`] | many likes, straight into a log's tables |
 //! | [`tally`] | a projection that only counts |
 //! | [`baselines`] | rows that are copied into a table with the same indexes; a bare fold; the same fold without workers |
 
 mod baselines;
+mod filling;
 mod tally;
 
 use std::{sync::Arc, time::Instant};
@@ -29,14 +31,11 @@ use uuid::Uuid;
 use crate::{
     Bench,
     figure::{Aim, Baseline, Figure, Report, in_turn},
-    history::{self, KEY_ENCRYPTION_KEY, PATIENCE, events},
+    history::{self, KEY_ENCRYPTION_KEY, PATIENCE, USERS},
     machine::peak_mib,
     postgres::Cluster,
 };
 use tally::Tally;
-
-/// Each user likes so many pizzas: a million events, more or less.
-const LIKES: u128 = 1_000;
 
 /// A log, and where read stores are made.
 struct Setting<'a> {
@@ -44,6 +43,7 @@ struct Setting<'a> {
     log: EventLog,
     log_url: StoreUrl,
     new_store: &'a dyn Fn() -> anyhow::Result<StoreUrl>,
+    events: f64,
 }
 
 /// `rebuild`, `rebuild_counting`, `verify_rows`, `live_fold` and `rebuild_memory`, embedded and on Postgres.
@@ -51,15 +51,17 @@ struct Setting<'a> {
 /// # Errors
 /// There is no Postgres, or rows are not what they must be.
 pub async fn measure(bench: &Bench, report: &Report) -> anyhow::Result<()> {
+    // Each user likes so many pizzas.
+    let likes = u128::from(bench.events) / USERS;
     let folder = tempfile::tempdir_in(&bench.folder)?;
     let file = |name: String| StoreUrl::file(folder.path().join(name));
     let new_store = || Ok(file(format!("{}.db", Uuid::now_v7())));
     let (log, keys) = (file("log.db".into()), file("keys.db".into()));
-    Setting::of("", &log, &keys, &new_store).await?.measure(bench, report, [0.5, 0.5]).await?;
+    Setting::of("", &log, &keys, &new_store, likes).await?.measure(bench, report, [0.5, 0.5]).await?;
     let cluster = Cluster::start(&bench.folder, bench.seconds).await?;
     let new_store = || Ok(cluster.new_database().parse()?);
     let log = new_store()?;
-    Setting::of("postgres_", &log, &log, &new_store).await?.measure(bench, report, [0.8, 0.5]).await
+    Setting::of("postgres_", &log, &log, &new_store, likes).await?.measure(bench, report, [0.8, 0.5]).await
 }
 
 impl<'a> Setting<'a> {
@@ -68,11 +70,12 @@ impl<'a> Setting<'a> {
         log: &StoreUrl,
         keys: &StoreUrl,
         new_store: &'a dyn Fn() -> anyhow::Result<StoreUrl>,
+        likes: u128,
     ) -> anyhow::Result<Self> {
-        history::fill_with(log, keys, LIKES).await?;
+        filling::fill(log, keys, likes).await?;
         let keys = Keys::new(KeyStore::open(keys, PATIENCE).await?, &[KEY_ENCRYPTION_KEY]);
         let opened = EventLog::start(LogStore::open(log, PATIENCE).await?, keys).await?;
-        Ok(Self { name, log: opened, log_url: log.clone(), new_store })
+        Ok(Self { name, log: opened, log_url: log.clone(), new_store, events: history::events(likes) as f64 })
     }
 
     async fn measure(self, bench: &Bench, report: &Report, [rows, counted]: [f64; 2]) -> anyhow::Result<()> {
@@ -127,16 +130,12 @@ impl<'a> Setting<'a> {
         let generation = store.begin_building(view, &projection.tables(), job, |_| read_store::jobs::Progress::none()).await?;
         let target = Prepared::new(projection.clone(), generation);
         let (heads, started) = (self.log.all_heads().await?, Instant::now());
-        let how = How::first(&store);
-        if how.indexes_first {
-            bulk::index(&store, &target).await?;
-        }
-        bulk::build(&self.log, &store, &target, &heads, how, |_| {}).await?;
+        bulk::build(&self.log, &store, &target, &heads, How::first(&store), |_| {}).await?;
         bulk::index(&store, &target).await?;
         let took = started.elapsed().as_secs_f64();
         let folded = store.checkpoints().await?.remove(&(view.name.to_owned(), generation)).unwrap_or_default();
         ensure!(folded == heads, "not all is folded");
-        Ok((store, events(LIKES) as f64 / took))
+        Ok((store, self.events / took))
     }
 
     /// Events a second: of workers that fold all projections from nothing, of a verification of one, and of its rebuild, with its own verification.
@@ -149,7 +148,7 @@ impl<'a> Setting<'a> {
         while !store.checkpoints().await?.values().all(|positions| *positions == heads) {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
-        let speed = |started: Instant| events(LIKES) as f64 / started.elapsed().as_secs_f64();
+        let speed = |started: Instant| self.events / started.elapsed().as_secs_f64();
         let live = speed(started);
         let runner = Runner::new(self.log.clone(), store.clone(), Folding::open(&store).await?, Arc::default());
         let mut speeds = vec![];

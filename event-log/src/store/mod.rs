@@ -21,7 +21,7 @@ use crate::{
 
 pub use facts::{claims, streams};
 pub use keys::{forget_old, remembered};
-pub use reads::{before, heads, linked, read, read_types, recorded_at, stream};
+pub use reads::{before, heads, linked, read, read_types, recorded_at, replay, stream};
 
 pub const COLUMNS: &str = "partition, position, event_id, stream_id, version, type, schema_version, payload, metadata, recorded_at";
 

@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use database::{Connection, Database, on};
+use serde::Deserialize;
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{COLUMNS, Rows};
-use crate::{Heads, Partition, Position, Recorded, Version};
+use crate::{Actor, Heads, Metadata, Partition, Position, Recorded, Version};
 
 pub async fn heads(database: &Database) -> Result<Heads, sqlx::Error> {
     let sql = "select partition, position from heads";
@@ -75,6 +76,61 @@ pub async fn read_types(
         let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(partition).bind(after).bind(until);
         query.bind(Json(types)).bind(limit as i64).fetch_all(db).await
     })
+}
+
+/// An event as folds need it.
+#[derive(sqlx::FromRow)]
+struct Replayed {
+    partition: Partition,
+    position: Position,
+    event_id: Uuid,
+    stream_id: Uuid,
+    version: Version,
+    #[sqlx(rename = "type")]
+    event_type: String,
+    #[sqlx(try_from = "i32")]
+    schema_version: u32,
+    payload: String,
+    #[sqlx(json)]
+    metadata: Subject,
+    recorded_at: DateTime<Utc>,
+}
+
+/// Whose it is; what else is known of it would take as long to read as the event.
+#[derive(Deserialize)]
+struct Subject {
+    subject_id: Option<Uuid>,
+}
+
+impl From<Replayed> for Recorded {
+    fn from(event: Replayed) -> Self {
+        let Replayed { partition, position, event_id, stream_id, version, event_type, schema_version, payload, recorded_at, .. } = event;
+        let subject_id = event.metadata.subject_id;
+        let metadata =
+            Metadata { actor: Actor::Anonymous, subject_id, correlation_id: String::new(), causation_id: None, traceparent: None };
+        Self { partition, position, event_id, stream_id, version, event_type, schema_version, payload, metadata, recorded_at }
+    }
+}
+
+/// The same for those who read a whole partition: of the metadata only the subject.
+pub async fn replay(
+    database: &Database,
+    partition: Partition,
+    (after, until): (Position, Position),
+    types: &[&str],
+    limit: usize,
+) -> Result<Vec<Recorded>, sqlx::Error> {
+    let sql = database.reader.pick(
+        "select * from events where partition = $1 and position > $2 and position <= $3
+           and type in (select value from json_each($4)) order by position limit $5",
+        "select * from events where partition = $1 and position > $2 and position <= $3
+           and type = any (array(select jsonb_array_elements_text($4))) order by position limit $5",
+    );
+    let events: Vec<Replayed> = on!(&database.reader, |db| {
+        let query = sqlx::query_as(sql).bind(partition).bind(after).bind(until);
+        query.bind(Json(types)).bind(limit as i64).fetch_all(db).await?
+    });
+    Ok(events.into_iter().map(Recorded::from).collect())
 }
 
 pub async fn linked(database: &Database, kind: &str, key: Uuid) -> Result<Vec<Uuid>, sqlx::Error> {

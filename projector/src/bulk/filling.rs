@@ -56,7 +56,7 @@ impl From<FoldError> for Stopped {
         match error {
             FoldError::Broken { position, reason } => Self::Broken(position, reason),
             FoldError::Database(error) => Self::from(error),
-            other => Self::Failed(other.into()),
+            error @ (FoldError::Newer { .. } | FoldError::Refused { .. }) => Self::Failed(error.into()),
         }
     }
 }

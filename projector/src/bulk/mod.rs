@@ -42,9 +42,6 @@ pub struct How {
     pub events: i64,
     /// How many partitions are folded at once.
     pub lanes: usize,
-    /// Whether indexes grow with the table, instead of being made in the end: SQLite has one writer, who would make one of many rows for
-    /// seconds.
-    pub indexes_first: bool,
 }
 
 impl How {
@@ -53,17 +50,16 @@ impl How {
     pub fn first(store: &ReadStore) -> Self {
         let lanes = std::thread::available_parallelism().map_or(1, |all| all.get() / 2).clamp(1, MOST_LANES);
         match store.database.writer {
-            Either::Sqlite(_) => Self { page: 2_000, rows: 4_000, events: 20_000, lanes: 1, indexes_first: true },
-            Either::Postgres(_) => Self { page: 4_000, rows: 60_000, events: 200_000, lanes, indexes_first: false },
+            Either::Sqlite(_) => Self { page: 2_000, rows: 4_000, events: 20_000, lanes: 1 },
+            Either::Postgres(_) => Self { page: 4_000, rows: 60_000, events: 200_000, lanes },
         }
     }
 
     /// For one that the first is compared with: its batches end elsewhere.
     #[must_use]
     pub fn second(store: &ReadStore) -> Self {
-        let Self { page, rows, events, lanes, .. } = Self::first(store);
-        // Nobody looks anything up in it.
-        Self { page: page * 3 / 4 - 1, rows: rows * 3 / 4 + 1, events: events * 3 / 4 - 1, lanes, indexes_first: false }
+        let Self { page, rows, events, lanes } = Self::first(store);
+        Self { page: page * 3 / 4 - 1, rows: rows * 3 / 4 + 1, events: events * 3 / 4 - 1, lanes }
     }
 }
 
@@ -93,7 +89,7 @@ impl From<FoldError> for BuildError {
     fn from(error: FoldError) -> Self {
         match error {
             FoldError::Database(error) => Self::from(error),
-            other => Self::Fold(other),
+            error @ (FoldError::Newer { .. } | FoldError::Broken { .. } | FoldError::Refused { .. }) => Self::Fold(error),
         }
     }
 }

@@ -76,9 +76,6 @@ impl Desk<'_> {
         };
         let tables = self.projection.tables();
         let number = self.runner.store.begin_building(self.projection.view(), &tables, self.job.id, made).await?;
-        if which.how(&self.runner.store).indexes_first {
-            self.index(number).await?;
-        }
         self.find(number).await
     }
 
