@@ -136,8 +136,13 @@ impl<'a> Desk<'a> {
 
     /// One of the generations that there are.
     pub async fn find(&self, number: i64) -> Result<Generation, JobError> {
-        let known = self.runner.store.generations().await?;
-        let found = known.into_iter().find(|known| known.projection == self.job.projection && known.generation == number);
+        let found = self.look_for(number).await?;
         found.ok_or_else(|| JobError::Hopeless(format!("its generation {number} is not there any more")))
+    }
+
+    /// The same; it may have been dropped.
+    pub async fn look_for(&self, number: i64) -> Result<Option<Generation>, JobError> {
+        let known = self.runner.store.generations().await?;
+        Ok(known.into_iter().find(|known| known.projection == self.job.projection && known.generation == number))
     }
 }

@@ -65,7 +65,7 @@ impl Desk<'_> {
         let progress = self.progress();
         let known = if which == Which::First { progress.generation } else { progress.second };
         if let Some(known) = known
-            && let Ok(known) = self.find(known).await
+            && let Some(known) = self.look_for(known).await?
             && known.role != Role::Astray
         {
             return Ok(known);
