@@ -145,9 +145,11 @@ async fn what_is_parked_is_told_by_the_projection_that_could_not_fold_it() {
     let client = Client::new(Address::one(&admin));
     let parked = async || {
         let metrics = Scraped::of(&client, &admin).await;
-        (metrics.sum("tizza_parked_events", &[]) > 0.0).then_some(metrics)
+        // The views are built one after the other.
+        let folded = metrics.sum("tizza_projection_lag_events", &[]) == 0.0;
+        (metrics.sum("tizza_parked_events", &[]) > 0.0 && folded).then_some(metrics)
     };
-    let metrics = eventually("an event is parked", parked).await;
+    let metrics = eventually("an event is parked, and all else is folded", parked).await;
     let by = |projection| metrics.value("tizza_parked_events", &[("by", projection)]);
     assert_eq!((by("users"), by("reactions"), metrics.sum("tizza_projection_lag_events", &[])), (1.0, 0.0, 0.0));
     let ready = client.get(&format!("{admin}/readyz")).await.expect(StatusCode::OK).body;
