@@ -121,6 +121,12 @@ fn is_guess(said: &str) -> bool {
     said.contains("security.protocol") || said.contains("PLAINTEXT broker listener")
 }
 
+/// Our password is refused; a broker may also go away while it looks at it.
+fn is_of_login(code: RDKafkaErrorCode, said: &str) -> bool {
+    let login = [RDKafkaErrorCode::Authentication, RDKafkaErrorCode::SaslAuthenticationFailed];
+    login.contains(&code) && !said.contains("Broker transport failure")
+}
+
 /// What is wrong, and which settings to look at; `None`: the broker is just away.
 fn reason(code: RDKafkaErrorCode, said: &str) -> Option<String> {
     let settings = if is_guess(said) {
@@ -130,7 +136,7 @@ fn reason(code: RDKafkaErrorCode, said: &str) -> Option<String> {
     } else if code == RDKafkaErrorCode::SSL || said.contains("SSL routines") {
         // TLS 1.3 tells whom it lacks a certificate of only after the handshake, where the library takes it for a lost connection.
         "KAFKA_CERT_FILE and KAFKA_KEY_FILE, and which listener KAFKA_URL names"
-    } else if [RDKafkaErrorCode::Authentication, RDKafkaErrorCode::SaslAuthenticationFailed].contains(&code) {
+    } else if is_of_login(code, said) {
         "KAFKA_SASL, KAFKA_USER and KAFKA_PASSWORD"
     } else {
         return None;
@@ -215,6 +221,8 @@ mod tests {
         let broker = KafkaError::Global(RDKafkaErrorCode::BrokerTransportFailure);
         let (refusals, login) = (Refusals::default(), KafkaError::Global(RDKafkaErrorCode::Authentication));
         refusals.hear(&broker, "ssl://a:1/1: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)");
+        assert_eq!(refusals.any(), None);
+        refusals.hear(&login, "sasl_ssl://a:1/1: SASL SCRAM-SHA-512 mechanism handshake failed: Local: Broker transport failure: (n/a)");
         assert_eq!(refusals.any(), None);
         refusals.hear(&login, "sasl_ssl://a:1/1: no");
         assert_eq!(refusals.any().unwrap(), "a:1: no; look at KAFKA_SASL, KAFKA_USER and KAFKA_PASSWORD");
